@@ -1,0 +1,7 @@
+/** The time, in milliseconds since the Unix epoch; tests pass one that they move by hand. */
+export interface Clock {
+  now(): number;
+}
+
+/** The machine's wall clock. */
+export const systemClock: Clock = { now: () => Date.now() };

@@ -1,0 +1,24 @@
+import { concatBytes, u64 } from '../bytes.ts';
+
+/** Big-endian encoders for the few shapes that the formats are made of. */
+export function u8(value: number): Uint8Array {
+  return Uint8Array.of(value);
+}
+
+export function u16(value: number): Uint8Array {
+  return Uint8Array.of(value >>> 8, value & 0xff);
+}
+
+export function u32(value: number): Uint8Array {
+  const out = new Uint8Array(4);
+  new DataView(out.buffer).setUint32(0, value);
+  return out;
+}
+
+/** `bytes` behind its own length. Callers have checked the length against its cap. */
+export function lengthPrefixed(bits: 8 | 16 | 32, bytes: Uint8Array): Uint8Array {
+  const length = bits === 8 ? u8(bytes.byteLength) : bits === 16 ? u16(bytes.byteLength) : u32(bytes.byteLength);
+  return concatBytes(length, bytes);
+}
+
+export { u64 };

@@ -1,0 +1,30 @@
+/** What happened, in the vocabulary of the documentation. */
+export type AuditAction =
+  | 'checkpoint.encrypt'
+  | 'checkpoint.decrypt'
+  | 'checkpoint.read-metadata'
+  | 'checkpoint.delete'
+  | 'key.rotate'
+  | 'key.rewrap';
+
+/** One accountable event. Never holds keys, plaintext, metadata or ciphertext. */
+export interface AuditEvent {
+  /** Unix milliseconds, from the Clock. */
+  readonly time: number;
+  readonly action: AuditAction;
+  readonly outcome: 'success' | 'failure';
+  readonly tenant: string;
+  /** The checkpoint id or the vault's scope. */
+  readonly scope: string;
+  /** 32 lowercase hex digits, where known. */
+  readonly dek?: string;
+  /** The KEK that wrapped or unwrapped, where known. */
+  readonly kek?: { readonly provider: string; readonly keyId: string; readonly keyVersion: string };
+  /** With a failure: the error's code. */
+  readonly code?: string;
+}
+
+/** Takes audit events. A rejection makes the audited operation fail with AUDIT_FAILED. */
+export interface AuditSink {
+  record(event: AuditEvent): void | Promise<void>;
+}

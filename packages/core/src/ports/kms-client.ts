@@ -1,0 +1,90 @@
+import type { EncryptionContext } from '../format/context.ts';
+
+/** A DEK as a KMS wrapped it, with what is needed to ask the right key to unwrap it. */
+export interface WrappedKey {
+  /** Which kind of KMS: 1..32 of `[a-z0-9-]`, e.g. `local`, `aws-kms`. */
+  readonly provider: string;
+  /** The KEK, as the KMS names it: 1..2,048 printable ASCII characters. Opaque. */
+  readonly keyId: string;
+  /** The KEK's version, 0..256 printable ASCII characters; empty where the KMS does not say. */
+  readonly keyVersion: string;
+  /** The provider's name for how it wrapped: 1..64 printable ASCII characters. */
+  readonly algorithm: string;
+  /** 1..8,192 bytes. */
+  readonly ciphertext: Uint8Array;
+}
+
+export type KeyVersionState = 'enabled' | 'disabled' | 'destroyed' | 'unknown';
+
+export interface KeyVersion {
+  /** Opaque; equal to {@link WrappedKey.keyVersion} of what it wraps. */
+  readonly id: string;
+  /** Unix milliseconds, or undefined where the KMS does not say. */
+  readonly createdAt: number | undefined;
+  readonly state: KeyVersionState;
+  /** Whether new wraps use it. */
+  readonly primary: boolean;
+}
+
+export interface KmsCapabilities {
+  /** False where anybody may mint a wrap (RSA: whoever has the public key). */
+  readonly authenticatedWraps: boolean;
+  /** How the encryption context is bound: by the KMS itself, as AAD, or by a sealed seed. */
+  readonly contextBinding: 'native' | 'aad' | 'seed';
+  /** Whether rotateKey() works. */
+  readonly rotation: boolean;
+  /** Whether versions are reported and listed. */
+  readonly versions: boolean;
+}
+
+export interface KmsCallOptions {
+  /** Bound into the wrap; decrypting under another one fails. */
+  readonly context: EncryptionContext;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The outcome of testConnection(). */
+export interface KmsHealth {
+  /** The KMS answered. */
+  readonly reachable: boolean;
+  /** The caller may wrap and unwrap. */
+  readonly permitted: boolean;
+  /** The key is switched on. */
+  readonly keyEnabled: boolean;
+  /** A DEK went out and came back the same. */
+  readonly roundTrip: boolean;
+  /** When not all of the above hold: the code and sentence of what was in the way. */
+  readonly problem?: { readonly code: string; readonly message: string };
+}
+
+/**
+ * A key management service holding one KEK. An implementation maps calls and
+ * errors and does nothing else: timeouts, retries, metrics and audit are core's.
+ * Every method rejects with a KeyfoldError; plaintext keys that are returned
+ * are fresh copies which the caller owns and zeroes.
+ *
+ * Codes: KEY_NOT_FOUND, KEY_DISABLED, ACCESS_DENIED, AUTHENTICATION_FAILED,
+ * INVALID_CIPHERTEXT (damaged wrap and wrong context alike), INVALID_KEY_USAGE,
+ * ROTATION_LIMIT, KMS_THROTTLED, KMS_UNAVAILABLE, KMS_PROTOCOL_ERROR, ABORTED,
+ * CLOSED.
+ */
+export interface KmsClient {
+  readonly provider: string;
+  readonly keyId: string;
+  readonly capabilities: KmsCapabilities;
+  /** Wraps a key of 1..64 bytes under the primary version. */
+  encrypt(plaintext: Uint8Array, options: KmsCallOptions): Promise<WrappedKey>;
+  /** Unwraps; `wrapped.keyId` that is not this client's is KEY_NOT_FOUND without a call. */
+  decrypt(wrapped: WrappedKey, options: KmsCallOptions): Promise<Uint8Array>;
+  /** A new 32-byte DEK, in clear and wrapped. */
+  generateDataKey(options: KmsCallOptions): Promise<{ plaintext: Uint8Array; wrapped: WrappedKey }>;
+  /** The primary version. */
+  currentKeyVersion(options?: { signal?: AbortSignal | undefined }): Promise<KeyVersion>;
+  /** Every version, newest first where the KMS knows the order. */
+  listKeyVersions(options?: { signal?: AbortSignal | undefined }): AsyncIterable<KeyVersion>;
+  /** A new primary version; old ones still unwrap. */
+  rotateKey(options?: { signal?: AbortSignal | undefined }): Promise<KeyVersion>;
+  /** Reports rather than rejects: the outcome is the answer. */
+  testConnection(options?: { signal?: AbortSignal | undefined }): Promise<KmsHealth>;
+  close(): Promise<void>;
+}

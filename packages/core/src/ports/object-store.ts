@@ -1,0 +1,93 @@
+/** What an object store knows of an object without reading it. */
+export interface ObjectInfo {
+  readonly name: string;
+  /** Bytes. */
+  readonly size: number;
+  /** Unix milliseconds. */
+  readonly lastModified: number;
+}
+
+/** A small object, whole. */
+export interface ObjectContent {
+  readonly bytes: Uint8Array;
+  /** Its identity at this moment, for `ifMatch`: opaque, changes with every replacement. */
+  readonly etag: string;
+}
+
+export interface ObjectStoreCapabilities {
+  /** `create` and `replace` are decided by the store, atomically. Required by the encrypted store. */
+  readonly conditionalWrites: boolean;
+}
+
+/** Half-open: bytes `start` up to but not including `end`. */
+export interface ByteRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Bytes at once, or in chunks of any size. A chunk stays the writer's until the next is asked for. */
+export type ObjectBody = Uint8Array | AsyncIterable<Uint8Array>;
+
+export interface ObjectCallOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** How a put treats an object that is there. Without either the last writer wins. */
+export interface PutCondition {
+  /** Only where nothing stands (`If-None-Match: *`), else ALREADY_EXISTS. */
+  readonly ifNoneMatch?: '*';
+  /** Only over exactly this state (`If-Match`), else CONFLICT; an absent object is a CONFLICT too. */
+  readonly ifMatch?: string;
+}
+
+/** An open object. Iterate `body` once, or call `cancel`; until then a handle may be held. */
+export interface OpenObject {
+  /** Bytes of the whole object, whatever range was asked for. */
+  readonly size: number;
+  /** Chunks of any size; each is the reader's to keep. Errors rather than ends early. */
+  readonly body: AsyncIterable<Uint8Array>;
+  cancel(): Promise<void>;
+}
+
+/**
+ * Named, flat, byte-exact storage. Names are 1..3,072 characters of
+ * `[a-z0-9._/%-]` without empty, `.` or `..` segments; `/` is only a separator.
+ * A put is atomic and durable when it resolves: readers see all of it or none.
+ *
+ * Codes: NOT_FOUND, ALREADY_EXISTS, CONFLICT, LIMIT_EXCEEDED, RANGE_INVALID,
+ * INVALID_ARGUMENT, STORAGE_FULL, STORAGE_DENIED, STORAGE_FAILURE, ABORTED.
+ */
+export interface ObjectStore {
+  readonly capabilities: ObjectStoreCapabilities;
+  /**
+   * Writes atomically: everything or nothing, also when `body` throws (that
+   * error is passed on as it is).
+   */
+  put(
+    name: string,
+    body: ObjectBody,
+    options?: PutCondition & ObjectCallOptions,
+  ): Promise<{ readonly size: number }>;
+  /**
+   * A small object at once with its etag, or undefined when absent.
+   * LIMIT_EXCEEDED, before anything is allocated, when larger than `maxBytes`.
+   */
+  read(
+    name: string,
+    options: { readonly maxBytes: number } & ObjectCallOptions,
+  ): Promise<ObjectContent | undefined>;
+  /** A large, immutable object in chunks, or undefined when absent. */
+  open(
+    name: string,
+    options?: { readonly range?: ByteRange } & ObjectCallOptions,
+  ): Promise<OpenObject | undefined>;
+  /** Or undefined when absent. */
+  head(name: string, options?: ObjectCallOptions): Promise<ObjectInfo | undefined>;
+  /**
+   * Removes; resolves to whether it was there. With `ifMatch` only in exactly
+   * that state (otherwise CONFLICT), and no later replacement of that state by a slow writer succeeds.
+   */
+  delete(name: string, options?: { readonly ifMatch?: string } & ObjectCallOptions): Promise<boolean>;
+  /** Every object whose name begins with `prefix`, in ascending order of names by code unit. */
+  list(options?: { readonly prefix?: string } & ObjectCallOptions): AsyncIterable<ObjectInfo>;
+}
