@@ -58,8 +58,11 @@ export function toBase64Url(bytes: Uint8Array): string {
  * the result is compared with its own re-encoding.
  */
 export function fromBase64Url(text: string): Uint8Array | undefined {
-  const bytes = Buffer.from(text, 'base64url');
-  return bytes.toString('base64url') === text ? new Uint8Array(bytes) : undefined;
+  const decoded = Buffer.from(text, 'base64url');
+  const bytes = decoded.toString('base64url') === text ? new Uint8Array(decoded) : undefined;
+  // Small Buffers come from Node's shared pool, where a key must not stay behind.
+  decoded.fill(0);
+  return bytes;
 }
 
 /** The same memory as a Buffer. */
@@ -67,8 +70,9 @@ export function view(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-/** A 64-bit big-endian integer. */
+/** A 64-bit big-endian integer; one that does not fit is refused rather than wrapped. */
 export function u64(value: number | bigint): Uint8Array {
+  if (BigInt.asUintN(64, BigInt(value)) !== BigInt(value)) throw new RangeError('not an unsigned 64-bit integer');
   const out = new Uint8Array(8);
   new DataView(out.buffer).setBigUint64(0, BigInt(value));
   return out;

@@ -67,12 +67,12 @@ export class KeyfoldError extends Error {
 
 /** Whether `error` is a {@link KeyfoldError}, and has `code` if one is given. */
 export function isKeyfoldError(error: unknown, code?: ErrorCode): error is KeyfoldError {
-  return (
-    typeof error === 'object' &&
-    error !== null &&
-    BRAND in error &&
-    (code === undefined || (error as { code?: unknown }).code === code)
-  );
+  if (typeof error !== 'object' || error === null) return false;
+  try {
+    return BRAND in error && (code === undefined || (error as { code?: unknown }).code === code);
+  } catch {
+    return false; // a proxy that refuses to be looked at
+  }
 }
 
 /** What remains of a foreign error: enough to look it up, nothing that it carried. */
@@ -84,14 +84,24 @@ export interface RedactedCause {
 /** A Keyfold error is safe as it is; of anything else only name and code are kept. */
 function redactCause(cause: unknown): KeyfoldError | RedactedCause {
   if (isKeyfoldError(cause)) return cause;
-  if (typeof cause !== 'object' || cause === null) return { name: typeof cause };
-  const { name, code } = cause as { name?: unknown; code?: unknown };
+  if (cause === null) return { name: 'null' };
+  if (typeof cause !== 'object') return { name: typeof cause };
+  const code = property(cause, 'code');
   return {
-    name: identifier(name) ?? 'Error',
+    name: identifier(property(cause, 'name')) ?? 'Error',
     ...(identifier(code) !== undefined || Number.isSafeInteger(code)
       ? { code: code as string | number }
       : {}),
   };
+}
+
+/** Getters and proxies may throw; building an error must not. */
+function property(of: object, name: 'name' | 'code'): unknown {
+  try {
+    return (of as Record<string, unknown>)[name];
+  } catch {
+    return undefined;
+  }
 }
 
 /** Names and codes are identifiers; anything longer or stranger may be data. */

@@ -1,11 +1,12 @@
 import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject } from 'node:crypto';
 import { concatBytes, constantTimeEqual, encodeUtf8 } from '../bytes.ts';
+import { KeyfoldError } from '../errors.ts';
 import { hkdfExpandSha512 } from './hkdf.ts';
 
 export const TAG_BYTES = 16;
 export const SALT_BYTES = 24;
 export const COMMITMENT_BYTES = 32;
-const KEY_BYTES = 32;
+export const KEY_BYTES = 32;
 const NONCE_BYTES = 12;
 
 /** What distinguishes the framed suites 01 and 03; everything else they share. */
@@ -61,8 +62,19 @@ export interface FrameKey {
   readonly commitment: Uint8Array;
 }
 
-/** K(32) || N(12) || C(32) = HKDF-Expand-SHA-512(prk, label 00 || salt || context, 76). */
+/**
+ * K(32) || N(12) || C(32) = HKDF-Expand-SHA-512(prk, label 00 || salt || context, 76).
+ * @throws KeyfoldError INVALID_ARGUMENT for a key of another size than 32 bytes
+ */
 export function deriveFrameKey(suite: FramedSuite, prk: KeyObject, salt: Uint8Array, context: Uint8Array): FrameKey {
+  // HMAC would take a key of any size, and pads short ones: two keys would be one.
+  if (prk.symmetricKeySize !== KEY_BYTES) {
+    throw new KeyfoldError('INVALID_ARGUMENT', `A key has exactly ${KEY_BYTES} bytes.`);
+  }
+  // Nothing but its fixed size separates the salt from the context.
+  if (salt.byteLength !== SALT_BYTES) {
+    throw new KeyfoldError('INVALID_ARGUMENT', `A salt has exactly ${SALT_BYTES} bytes.`);
+  }
   const info = concatBytes(encodeUtf8(suite.label, 'A label'), Uint8Array.of(0), salt, context);
   const derived = hkdfExpandSha512(prk, info, KEY_BYTES + NONCE_BYTES + COMMITMENT_BYTES);
   const frameKey = {
@@ -80,8 +92,15 @@ export function commitmentMatches(frameKey: FrameKey, commitment: Uint8Array): b
   return constantTimeEqual(frameKey.commitment, commitment);
 }
 
-/** Ciphertext and tag of one frame, as two pieces so that no copy joins them. */
+/**
+ * Ciphertext and tag of one frame, in pieces so that no copy joins them.
+ * @throws KeyfoldError LIMIT_EXCEEDED at the suite's largest number of frames
+ */
 export function sealFrame(frameKey: FrameKey, index: number, plaintext: readonly Uint8Array[]): Uint8Array[] {
+  // An index that does not fit its counter would repeat a nonce.
+  if (!isFrameIndex(frameKey.suite, index)) {
+    throw new KeyfoldError('LIMIT_EXCEEDED', 'The data has more frames than its suite permits.');
+  }
   const cipher = createCipheriv('aes-256-gcm', frameKey.key, frameNonce(frameKey.nonce, index), {
     authTagLength: TAG_BYTES,
   });
@@ -93,7 +112,7 @@ export function sealFrame(frameKey: FrameKey, index: number, plaintext: readonly
 
 /** The plaintext of one frame, or undefined when it does not authenticate; then nothing of it was released. */
 export function openFrame(frameKey: FrameKey, index: number, frame: Uint8Array): Uint8Array | undefined {
-  if (frame.byteLength < TAG_BYTES) return undefined;
+  if (frame.byteLength < TAG_BYTES || !isFrameIndex(frameKey.suite, index)) return undefined;
   const split = frame.byteLength - TAG_BYTES;
   const decipher = createDecipheriv('aes-256-gcm', frameKey.key, frameNonce(frameKey.nonce, index), {
     authTagLength: TAG_BYTES,
@@ -102,14 +121,20 @@ export function openFrame(frameKey: FrameKey, index: number, frame: Uint8Array):
   const plaintext = decipher.update(frame.subarray(0, split));
   try {
     decipher.final();
-    return plaintext;
+    // A plain Uint8Array over the same memory: a Buffer's slice() would alias it.
+    return new Uint8Array(plaintext.buffer, plaintext.byteOffset, plaintext.byteLength);
   } catch {
     plaintext.fill(0);
     return undefined;
   }
 }
 
-function frameNonce(nonce: Uint8Array, index: number): Uint8Array {
+function isFrameIndex(suite: FramedSuite, index: number): boolean {
+  return Number.isInteger(index) && index >= 0 && index < suite.maxFrames;
+}
+
+/** N xor uint96(index). */
+export function frameNonce(nonce: Uint8Array, index: number): Uint8Array {
   const out = Uint8Array.from(nonce);
   // Indices stay below 2^38: the high word takes part from 2^32 on.
   const view = new DataView(out.buffer);

@@ -1,5 +1,4 @@
 import { createHmac, type KeyObject } from 'node:crypto';
-import { view } from '../bytes.ts';
 
 const HASH_BYTES = 64;
 
@@ -10,17 +9,19 @@ const HASH_BYTES = 64;
  * @param length at most 255 * 64 bytes
  */
 export function hkdfExpandSha512(prk: KeyObject, info: Uint8Array, length: number): Uint8Array {
-  if (length < 1 || length > 255 * HASH_BYTES) throw new RangeError('HKDF-Expand gives 1 to 16,320 bytes.');
+  if (!Number.isInteger(length) || length < 1 || length > 255 * HASH_BYTES) throw new RangeError('HKDF-Expand gives 1 to 16,320 bytes.');
   const output = new Uint8Array(Math.ceil(length / HASH_BYTES) * HASH_BYTES);
   let previous = new Uint8Array(0);
   for (let block = 0; block * HASH_BYTES < length; block++) {
     const hmac = createHmac('sha512', prk);
     hmac.update(previous).update(info).update(Uint8Array.of(block + 1));
-    output.set(hmac.digest(), block * HASH_BYTES);
+    const digest = hmac.digest();
+    output.set(digest, block * HASH_BYTES);
+    digest.fill(0);
     previous = output.subarray(block * HASH_BYTES, (block + 1) * HASH_BYTES);
   }
   // What was derived beyond `length` is key material too.
   const result = output.slice(0, length);
-  view(output).fill(0);
+  output.fill(0);
   return result;
 }

@@ -3,6 +3,7 @@ import { concatBytes } from '../bytes.ts';
 import {
   COBBLESTONE_256,
   COMMITMENT_BYTES,
+  KEY_BYTES,
   SALT_BYTES,
   TAG_BYTES,
   commitmentMatches,
@@ -18,6 +19,7 @@ const CAPACITY = COBBLESTONE_256.frameBytes - TAG_BYTES;
 /**
  * A whole core message in memory (Cobblestone-256): `salt || commitment ||
  * chunks`. For small things: wrapped keys, keyrings, metadata.
+ * @throws KeyfoldError INVALID_ARGUMENT for a key of another size than 32 bytes
  */
 export function sealMessage(
   key: KeyObject,
@@ -36,7 +38,7 @@ export function sealMessage(
 
 /** The plaintext, or undefined when any check fails; callers give the one generic error. */
 export function openMessage(key: KeyObject, context: Uint8Array, message: Uint8Array): Uint8Array | undefined {
-  if (message.byteLength < LEAD_BYTES + TAG_BYTES) return undefined;
+  if (key.symmetricKeySize !== KEY_BYTES || message.byteLength < LEAD_BYTES + TAG_BYTES) return undefined;
   const frameKey = deriveFrameKey(COBBLESTONE_256, key, message.subarray(0, SALT_BYTES), context);
   if (!commitmentMatches(frameKey, message.subarray(SALT_BYTES, LEAD_BYTES))) return undefined;
   const frames = message.subarray(LEAD_BYTES);

@@ -1,4 +1,4 @@
-import { randomBytes as systemRandom } from 'node:crypto';
+import { randomFillSync } from 'node:crypto';
 
 /** Where random bytes come from: the operating system's generator outside of tests. */
 export interface RandomSource {
@@ -7,5 +7,6 @@ export interface RandomSource {
 
 /** The operating system's generator; each result has memory of its own. */
 export const systemRandomSource: RandomSource = {
-  bytes: (length) => new Uint8Array(systemRandom(length)),
+  // Filled in place: a second copy could not be zeroed by whoever owns the first.
+  bytes: (length) => randomFillSync(new Uint8Array(length)),
 };

@@ -26,7 +26,7 @@ export class SecretBytes {
 
   /** Copies `bytes`, which stay the caller's to zero. */
   static copyOf(bytes: Uint8Array): SecretBytes {
-    return new SecretBytes(Uint8Array.from(bytes));
+    return new SecretBytes(new Uint8Array(bytes));
   }
 
   static random(length: number, random: RandomSource): SecretBytes {

@@ -31,12 +31,15 @@ const KEY_PATTERN = /^[a-z0-9][a-z0-9._-]{0,63}$/;
  * @throws KeyfoldError INVALID_ARGUMENT
  */
 export function encodeContext(context: EncryptionContext): Uint8Array {
-  const keys = Object.keys(context).sort(byBytes);
+  if (typeof context !== 'object' || (context as unknown) === null || Array.isArray(context)) {
+    throw new KeyfoldError('INVALID_ARGUMENT', 'An encryption context is an object of strings.');
+  }
+  const keys = Object.keys(context);
   if (keys.length < 1 || keys.length > CONTEXT_LIMITS.keys) {
     throw new KeyfoldError('INVALID_ARGUMENT', `An encryption context has 1 to ${CONTEXT_LIMITS.keys} keys, not ${keys.length}.`);
   }
   const parts: Uint8Array[] = [u8(VERSION), u8(keys.length)];
-  for (const key of keys) {
+  for (const key of keys.sort(byBytes)) {
     if (!KEY_PATTERN.test(key)) {
       throw new KeyfoldError('INVALID_ARGUMENT', 'A key of an encryption context must match [a-z0-9][a-z0-9._-]{0,63}.');
     }

@@ -77,7 +77,7 @@ export class ByteReader {
   }
 
   #advance(length: number): number {
-    if (length > this.remaining) throw new MalformedError('truncated');
+    if (!(length >= 0 && length <= this.remaining)) throw new MalformedError('truncated');
     const start = this.#offset;
     this.#offset += length;
     return start;

@@ -15,8 +15,12 @@ export function u32(value: number): Uint8Array {
   return out;
 }
 
-/** `bytes` behind its own length. Callers have checked the length against its cap. */
+/**
+ * `bytes` behind its own length. Callers have checked the length against its
+ * cap; one that does not fit would make two values encode alike.
+ */
 export function lengthPrefixed(bits: 8 | 16 | 32, bytes: Uint8Array): Uint8Array {
+  if (bytes.byteLength >= 2 ** bits) throw new RangeError('longer than its length prefix can say');
   const length = bits === 8 ? u8(bytes.byteLength) : bits === 16 ? u16(bytes.byteLength) : u32(bytes.byteLength);
   return concatBytes(length, bytes);
 }

@@ -1,0 +1,38 @@
+import { ByteQueue } from '../byte-queue.ts';
+import { TAG_BYTES, type FrameKey, fullFrameBytes, openFrame } from './framed-aead.ts';
+
+/**
+ * Opens a framed message as it comes, frame by frame. `undefined` means that
+ * the message does not authenticate; nothing of the frame that failed, nor
+ * anything behind it, is released. Keeps at most one frame and one chunk.
+ */
+export class FrameOpener {
+  readonly #frameKey: FrameKey;
+  readonly #queue = new ByteQueue();
+  #index = 0;
+
+  constructor(frameKey: FrameKey) {
+    this.#frameKey = frameKey;
+  }
+
+  /** Takes over `ciphertext` and gives the plaintext of every frame that is complete now. */
+  push(ciphertext: Uint8Array): Uint8Array[] | undefined {
+    this.#queue.push(ciphertext);
+    const plaintexts: Uint8Array[] = [];
+    const { suite } = this.#frameKey;
+    for (;;) {
+      const length = fullFrameBytes(suite, this.#index);
+      if (this.#queue.byteLength < length) return plaintexts;
+      const plaintext = this.#index < suite.maxFrames ? openFrame(this.#frameKey, this.#index, this.#queue.take(length)) : undefined;
+      if (plaintext === undefined) return undefined;
+      plaintexts.push(plaintext);
+      this.#index++;
+    }
+  }
+
+  /** The plaintext of the last frame. A message that ends with a full frame, or inside a tag, was truncated. */
+  end(): Uint8Array | undefined {
+    if (this.#queue.byteLength < TAG_BYTES || this.#index >= this.#frameKey.suite.maxFrames) return undefined;
+    return openFrame(this.#frameKey, this.#index, this.#queue.take(this.#queue.byteLength));
+  }
+}

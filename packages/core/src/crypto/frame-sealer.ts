@@ -1,0 +1,63 @@
+import { createCipheriv, type CipherGCM } from 'node:crypto';
+import { KeyfoldError } from '../errors.ts';
+import { TAG_BYTES, type FrameKey, frameNonce, fullFrameBytes } from './framed-aead.ts';
+
+/**
+ * Seals a message of unknown length as it comes. Plaintext is encrypted at once
+ * and never kept, so a caller may reuse a chunk's memory after push().
+ */
+export class FrameSealer {
+  readonly #frameKey: FrameKey;
+  #cipher: CipherGCM;
+  #index = 0;
+  /** Plaintext bytes that the current frame still takes. */
+  #room: number;
+
+  constructor(frameKey: FrameKey) {
+    this.#frameKey = frameKey;
+    this.#cipher = this.#begin();
+    this.#room = fullFrameBytes(frameKey.suite, 0) - TAG_BYTES;
+  }
+
+  /**
+   * The ciphertext that `plaintext` gives, in order; full frames end with their tag.
+   * @throws KeyfoldError LIMIT_EXCEEDED beyond the suite's number of frames
+   */
+  push(plaintext: Uint8Array): Uint8Array[] {
+    const pieces: Uint8Array[] = [];
+    let offset = 0;
+    while (offset < plaintext.byteLength) {
+      const part = plaintext.subarray(offset, offset + this.#room);
+      offset += part.byteLength;
+      this.#room -= part.byteLength;
+      pieces.push(this.#cipher.update(part));
+      // A full frame is never the last one, so the next begins whether or not bytes follow.
+      if (this.#room === 0) pieces.push(this.#nextFrame());
+    }
+    return pieces;
+  }
+
+  /** The rest of the last, shorter frame: perhaps a tag alone. */
+  end(): Uint8Array {
+    this.#cipher.final();
+    return this.#cipher.getAuthTag();
+  }
+
+  #nextFrame(): Uint8Array {
+    const tag = this.end();
+    const { suite } = this.#frameKey;
+    this.#index++;
+    if (this.#index >= suite.maxFrames) {
+      throw new KeyfoldError('LIMIT_EXCEEDED', `A sealed object has at most ${suite.maxFrames} frames.`);
+    }
+    this.#cipher = this.#begin();
+    this.#room = fullFrameBytes(suite, this.#index) - TAG_BYTES;
+    return tag;
+  }
+
+  #begin(): CipherGCM {
+    return createCipheriv('aes-256-gcm', this.#frameKey.key, frameNonce(this.#frameKey.nonce, this.#index), {
+      authTagLength: TAG_BYTES,
+    });
+  }
+}
