@@ -1,2 +1,27 @@
+/** For users, and for the stores that are built on core. */
 export { systemClock, type Clock } from './clock.ts';
+export { SecretBytes } from './crypto/secret-bytes.ts';
 export { ERROR_CODES, KeyfoldError, isKeyfoldError, type ErrorCode } from './errors.ts';
+export type { EncryptionContext } from './format/context.ts';
+export { KEY_RECORD_LIMITS, type WrappedKey } from './format/key-record.ts';
+export { KeyCache, type KeyCacheOptions } from './keys/key-cache.ts';
+export { GuardedKmsClient, type GuardOptions } from './kms/guarded-kms-client.ts';
+export type { AuditAction, AuditEvent, AuditSink } from './ports/audit-sink.ts';
+export { Auditor } from './ports/auditor.ts';
+export type { KeyRecordStore, StoredKeyRecord } from './ports/key-record-store.ts';
+export type { KeyVersion, KmsClient, KmsHealth } from './ports/kms-client.ts';
+export { METRICS } from './ports/metric-names.ts';
+export { Meter, type MetricLabels, type MetricsSink } from './ports/metrics-sink.ts';
+export type { ByteRange, ObjectInfo, ObjectStore } from './ports/object-store.ts';
+export { rewrapRecord, type RewrapOptions, type RewrapResult } from './rotation/rewrap-record.ts';
+export { openCheckpointData } from './sealing/checkpoint-opener.ts';
+export { sealCheckpoint, type CheckpointSealer, type SealCheckpointOptions } from './sealing/seal-checkpoint.ts';
+export { keyPolicy, type KeyPolicy } from './sealing/key-policy.ts';
+export type { CheckpointMetadata, JsonValue } from './sealing/metadata.ts';
+export {
+  inspectCheckpointRecord,
+  openCheckpointRecord,
+  type CheckpointIdentity,
+  type OpenedKeyRecord,
+} from './sealing/open-key-record.ts';
+export type { SuiteName } from './sealing/suites.ts';

@@ -1,18 +1,7 @@
 import type { EncryptionContext } from '../format/context.ts';
+import type { WrappedKey } from '../format/key-record.ts';
 
-/** A DEK as a KMS wrapped it, with what is needed to ask the right key to unwrap it. */
-export interface WrappedKey {
-  /** Which kind of KMS: 1..32 of `[a-z0-9-]`, e.g. `local`, `aws-kms`. */
-  readonly provider: string;
-  /** The KEK, as the KMS names it: 1..2,048 printable ASCII characters. Opaque. */
-  readonly keyId: string;
-  /** The KEK's version, 0..256 printable ASCII characters; empty where the KMS does not say. */
-  readonly keyVersion: string;
-  /** The provider's name for how it wrapped: 1..64 printable ASCII characters. */
-  readonly algorithm: string;
-  /** 1..8,192 bytes. */
-  readonly ciphertext: Uint8Array;
-}
+export type { WrappedKey };
 
 export type KeyVersionState = 'enabled' | 'disabled' | 'destroyed' | 'unknown';
 

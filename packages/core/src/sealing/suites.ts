@@ -1,0 +1,19 @@
+import { AES_256_GCM_1M, COBBLESTONE_256, type FramedSuite } from '../crypto/framed-aead.ts';
+
+/** The suites that this version seals and opens, by the names of configuration. */
+export const SUITES = {
+  /** Suite 03: AES-256-GCM in 1 MiB frames; the default of checkpoints. */
+  'aes-256-gcm': AES_256_GCM_1M,
+  /** Suite 01: AES-256-GCM in 16 KiB chunks (c2sp.org/chunked-encryption). */
+  'cobblestone-256': COBBLESTONE_256,
+} as const satisfies Record<string, FramedSuite>;
+
+export type SuiteName = keyof typeof SUITES;
+
+/** The suite of a header's byte, if the reader accepts it: anything else would be a way to downgrade. */
+export function acceptedSuite(id: number, accepted: readonly SuiteName[]): FramedSuite | undefined {
+  return accepted.map((name) => SUITES[name]).find((suite) => suite.id === id);
+}
+
+export const DEFAULT_SUITE: SuiteName = 'aes-256-gcm';
+export const ALL_SUITES: readonly SuiteName[] = ['aes-256-gcm', 'cobblestone-256'];
