@@ -1,0 +1,109 @@
+import type * as crypto from 'node:crypto';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
+import { fromBase64Url, toBase64Url } from '../src/bytes.ts';
+import { AES_256_GCM_1M, deriveFrameKey, openFrame, sealFrame } from '../src/crypto/framed-aead.ts';
+import { hkdfExpandSha512 } from '../src/crypto/hkdf.ts';
+import { openMessage, sealMessage } from '../src/crypto/message.ts';
+import { systemRandomSource } from '../src/crypto/random.ts';
+import { flipBit, patterned, secretKey } from './support/bytes.ts';
+
+/** Every buffer that Node's cryptography handed out, as views of the same memory. */
+const handedOut = vi.hoisted((): { digests: Uint8Array[]; opened: Uint8Array[] } => ({ digests: [], opened: [] }));
+
+vi.mock('node:crypto', async (importOriginal) => {
+  const original = await importOriginal<typeof crypto>();
+  return {
+    ...original,
+    createHmac: (...args: Parameters<typeof original.createHmac>) => {
+      const hmac = original.createHmac(...args);
+      const digest = hmac.digest.bind(hmac) as () => Buffer;
+      return Object.assign(hmac, {
+        digest: () => {
+          const bytes = digest();
+          handedOut.digests.push(bytes);
+          return bytes;
+        },
+      });
+    },
+    createDecipheriv: (...args: Parameters<typeof original.createDecipheriv>) => {
+      const decipher = original.createDecipheriv(...args);
+      const update = decipher.update.bind(decipher) as (data: Uint8Array) => Buffer;
+      return Object.assign(decipher, {
+        update: (data: Uint8Array) => {
+          const bytes = update(data);
+          handedOut.opened.push(bytes);
+          return bytes;
+        },
+      });
+    },
+  };
+});
+
+const KEY = secretKey(patterned(32, 'key'));
+const CONTEXT = patterned(20, 'context');
+
+function isZero(bytes: Uint8Array): boolean {
+  return bytes.every((byte) => byte === 0);
+}
+
+beforeEach(() => {
+  handedOut.digests.length = 0;
+  handedOut.opened.length = 0;
+});
+
+describe('memory that held secrets is overwritten', () => {
+  test('the digests from which HKDF assembles its output', () => {
+    const okm = hkdfExpandSha512(KEY, CONTEXT, 76);
+    expect(isZero(okm)).toBe(false);
+    expect(handedOut.digests.length).toBe(2);
+    for (const digest of handedOut.digests) {
+      expect(digest.byteLength).toBe(64);
+      expect(isZero(digest)).toBe(true);
+    }
+  });
+
+  test('a frame that decrypts but does not authenticate', () => {
+    const frameKey = deriveFrameKey(AES_256_GCM_1M, KEY, patterned(24), CONTEXT);
+    const frame = Buffer.concat(sealFrame(frameKey, 0, [patterned(100)]));
+    const damagedTag = flipBit(frame, frame.byteLength * 8 - 1);
+    expect(openFrame(frameKey, 0, damagedTag)).toBeUndefined();
+    expect(handedOut.opened.map((bytes) => bytes.byteLength)).toEqual([100]);
+    expect(handedOut.opened.every(isZero)).toBe(true);
+  });
+
+  test('the chunks of a message after they were joined, and none of the result', () => {
+    const message = sealMessage(KEY, CONTEXT, patterned(40_000), systemRandomSource);
+    const opened = openMessage(KEY, CONTEXT, message);
+    expect(handedOut.opened.map((bytes) => bytes.byteLength)).toEqual([16_384, 16_384, 7_232]);
+    expect(handedOut.opened.every(isZero)).toBe(true);
+    expect(opened).toEqual(patterned(40_000));
+  });
+
+  test('the chunks that opened before one did not', () => {
+    const message = sealMessage(KEY, CONTEXT, patterned(40_000), systemRandomSource);
+    expect(openMessage(KEY, CONTEXT, flipBit(message, (message.byteLength - 1) * 8))).toBeUndefined();
+    expect(handedOut.opened.length).toBe(3);
+    expect(handedOut.opened.every(isZero)).toBe(true);
+  });
+
+  test('nothing is decrypted at all when the commitment differs', () => {
+    const message = sealMessage(KEY, CONTEXT, patterned(100), systemRandomSource);
+    expect(openMessage(KEY, CONTEXT, flipBit(message, 24 * 8))).toBeUndefined();
+    expect(openMessage(KEY, patterned(21), message)).toBeUndefined();
+    expect(handedOut.opened).toEqual([]);
+  });
+
+  test("what base64url decoding left in Node's shared pool", () => {
+    const from = vi.spyOn(Buffer, 'from');
+    const decoded = fromBase64Url(toBase64Url(patterned(32)));
+    const refused = fromBase64Url(`${toBase64Url(patterned(32))} `);
+    const temporary = from.mock.results
+      .map(({ value }) => value as Buffer)
+      .filter((_, call) => typeof from.mock.calls[call]?.[0] === 'string');
+    from.mockRestore();
+    expect(decoded).toEqual(patterned(32));
+    expect(refused).toBeUndefined();
+    expect(temporary.map((bytes) => bytes.byteLength)).toEqual([32, 32]);
+    expect(temporary.every(isZero)).toBe(true);
+  });
+});
