@@ -17,7 +17,7 @@ export { rewrapRecord, type RewrapOptions, type RewrapResult } from './rotation/
 export { openCheckpointData } from './sealing/checkpoint-opener.ts';
 export { sealCheckpoint, type CheckpointSealer, type SealCheckpointOptions } from './sealing/seal-checkpoint.ts';
 export { keyPolicy, type KeyPolicy } from './sealing/key-policy.ts';
-export type { CheckpointMetadata, JsonValue } from './sealing/metadata.ts';
+export { encodeMetadata, type CheckpointMetadata, type JsonValue } from './sealing/metadata.ts';
 export {
   inspectCheckpointRecord,
   openCheckpointRecord,

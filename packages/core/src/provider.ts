@@ -7,7 +7,14 @@ export { systemClock, type Clock } from './clock.ts';
 export { openMessage, sealMessage } from './crypto/message.ts';
 export { systemRandomSource, type RandomSource } from './crypto/random.ts';
 export { SecretBytes } from './crypto/secret-bytes.ts';
-export { ERROR_CODES, KeyfoldError, isKeyfoldError, throwIfAborted, type ErrorCode } from './errors.ts';
+export {
+  ERROR_CODES,
+  KeyfoldError,
+  integrityFailure,
+  isKeyfoldError,
+  throwIfAborted,
+  type ErrorCode,
+} from './errors.ts';
 export {
   decodeContext,
   encodeContext,

@@ -1,0 +1,51 @@
+import { KeyfoldError } from '@keyfold/core';
+import type { CheckpointData } from './checkpoint-store.ts';
+
+const SLICE_BYTES = 1_048_576;
+
+/**
+ * The data in chunks, whichever way it was given; large arrays in views of 1 MiB.
+ * @throws KeyfoldError INVALID_ARGUMENT for anything that is no bytes, as a rejection of the iteration
+ */
+export async function* chunksOf(data: CheckpointData): AsyncGenerator<Uint8Array, void, undefined> {
+  if (data instanceof Uint8Array) {
+    for (let offset = 0; offset < data.byteLength; offset += SLICE_BYTES) yield data.subarray(offset, offset + SLICE_BYTES);
+    return;
+  }
+  if (typeof data !== 'object' || !(Symbol.asyncIterator in data)) throw notBytes('The data');
+  for await (const chunk of data) {
+    if (!(chunk instanceof Uint8Array)) throw notBytes('A chunk of the data');
+    yield chunk;
+  }
+}
+
+/**
+ * All chunks in one array.
+ * @throws KeyfoldError LIMIT_EXCEEDED
+ */
+export async function collect(chunks: AsyncIterable<Uint8Array>, maxBytes: number, what: string): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  let total = 0;
+  for await (const chunk of chunks) {
+    total += chunk.byteLength;
+    if (total > maxBytes) throw tooLarge(what, maxBytes);
+    parts.push(chunk);
+  }
+  const [only] = parts;
+  if (parts.length === 1 && only !== undefined) return only;
+  const joined = new Uint8Array(total);
+  let offset = 0;
+  for (const part of parts.splice(0)) {
+    joined.set(part, offset);
+    offset += part.byteLength;
+  }
+  return joined;
+}
+
+export function tooLarge(what: string, maxBytes: number): KeyfoldError {
+  return new KeyfoldError('LIMIT_EXCEEDED', `${what} is larger than ${maxBytes} bytes. Read it with loadStream(), or raise maxBytes.`);
+}
+
+function notBytes(what: string): KeyfoldError {
+  return new KeyfoldError('INVALID_ARGUMENT', `${what} must be a Uint8Array, or an async iterable of them.`);
+}

@@ -1,0 +1,72 @@
+import {
+  type AuditSink,
+  type Clock,
+  type KeyCacheOptions,
+  KeyfoldError,
+  type KmsClient,
+  type MetricsSink,
+  type ObjectStore,
+} from '@keyfold/core';
+import { encodeUtf8 } from '@keyfold/core/provider';
+import { type EncryptionConfig, refuseUnknown } from './encryption-config.ts';
+import { INLINE_LIMIT_BYTES } from './object-key-record-store.ts';
+
+export interface EncryptedCheckpointStoreOptions {
+  /** Where everything is kept. It must decide conditional writes itself. */
+  readonly objects: ObjectStore;
+  /** Wraps and unwraps the data keys; or a function that gives the tenant's own. */
+  readonly kms: KmsClient | ((tenant: string) => KmsClient | Promise<KmsClient>);
+  /** Further keys that may unwrap, tried after `kms`, e.g. the former one. Default none. */
+  readonly acceptedKms?: readonly KmsClient[];
+  /** 1..256 UTF-8 bytes; part of what every key and all data are bound to. */
+  readonly tenant: string;
+  /** Default: AES-256-GCM, no look at the age of keys. */
+  readonly encryption?: EncryptionConfig;
+  /** Takes an event for every save, load, delete and rewrap. Default none. */
+  readonly audit?: AuditSink;
+  /** Takes counters and durations. Default none. */
+  readonly metrics?: MetricsSink;
+  /** In front of every metric's name. Default `heliosdb`. */
+  readonly metricsPrefix?: string;
+  /** Limits of the cache of unwrapped keys. Default: 100 keys for 5 minutes. */
+  readonly keyCache?: Omit<KeyCacheOptions, 'clock'>;
+  /** Whether open() makes a round trip to the KMS, and refuses when that fails. Default true. */
+  readonly testKms?: boolean;
+  /** Milliseconds for one call to the KMS. Default 10,000. */
+  readonly kmsTimeoutMs?: number;
+  /** Data objects up to this size share their record's object. 0..262,144; default 262,144. */
+  readonly inlineLimitBytes?: number;
+  /** Default true: refuses keys, such as RSA ones, for which anybody could make a wrap. */
+  readonly requireAuthenticatedWraps?: boolean;
+  /** Default the machine's. */
+  readonly clock?: Clock;
+}
+
+const KNOWN = [
+  'objects', 'kms', 'acceptedKms', 'tenant', 'encryption', 'audit', 'metrics', 'metricsPrefix', 'keyCache', 'testKms',
+  'kmsTimeoutMs', 'inlineLimitBytes', 'requireAuthenticatedWraps', 'clock',
+] as const satisfies readonly (keyof EncryptedCheckpointStoreOptions)[];
+
+/** @throws KeyfoldError CONFIG_INVALID */
+export function checkOptions(options: EncryptedCheckpointStoreOptions): void {
+  refuseUnknown('EncryptedCheckpointStore.open()', options, KNOWN);
+  const { objects, kms, kmsTimeoutMs = 1, inlineLimitBytes = 0 } = options as Partial<EncryptedCheckpointStoreOptions>;
+  if (objects === undefined || kms === undefined) {
+    throw new KeyfoldError('CONFIG_INVALID', 'EncryptedCheckpointStore.open() needs "objects", "kms" and "tenant".');
+  }
+  checkTenant(options.tenant);
+  if (!objects.capabilities.conditionalWrites) {
+    throw new KeyfoldError('CONFIG_INVALID', 'This object store has no conditional writes, without which concurrent writers would lose updates.');
+  }
+  if (!(kmsTimeoutMs > 0 && kmsTimeoutMs <= 2_147_483_647)) {
+    throw new KeyfoldError('CONFIG_INVALID', 'kmsTimeoutMs must be a number of milliseconds above 0.');
+  }
+  if (!Number.isInteger(inlineLimitBytes) || inlineLimitBytes < 0 || inlineLimitBytes > INLINE_LIMIT_BYTES) {
+    throw new KeyfoldError('CONFIG_INVALID', `inlineLimitBytes must be a whole number from 0 to ${INLINE_LIMIT_BYTES}.`);
+  }
+}
+
+function checkTenant(tenant: unknown): void {
+  const bytes = typeof tenant === 'string' ? encodeUtf8(tenant, 'The tenant').byteLength : 0;
+  if (bytes < 1 || bytes > 256) throw new KeyfoldError('CONFIG_INVALID', 'EncryptedCheckpointStore.open() needs a "tenant" of 1 to 256 UTF-8 bytes.');
+}

@@ -1,0 +1,33 @@
+import { KeyfoldError, type OpenedKeyRecord } from '@keyfold/core';
+import { integrityFailure, toHex } from '@keyfold/core/provider';
+
+/**
+ * What save() returns. Keep it where the storage cannot change it, and pass it
+ * as `expect`: then an older or other checkpoint under the same id is refused.
+ * It is not secret.
+ */
+export interface CheckpointReceipt {
+  /** 32 hex digits: this save. */
+  readonly objectId: string;
+  /** 64 hex digits: commits to key, identity and data. */
+  readonly commitment: string;
+  /** The record's generation; later rewraps have higher ones. */
+  readonly generation: number;
+}
+
+/**
+ * @throws KeyfoldError INVALID_ARGUMENT for something that is no receipt, INTEGRITY_FAILURE when the stored record is
+ *   of another save or of an older generation
+ */
+export function checkReceipt(expect: CheckpointReceipt | undefined, opened: OpenedKeyRecord, id: string): void {
+  if (expect === undefined) return;
+  if (!/^[0-9a-f]{32}$/.test(expect.objectId) || !/^[0-9a-f]{64}$/.test(expect.commitment) || !Number.isSafeInteger(expect.generation)) {
+    throw new KeyfoldError('INVALID_ARGUMENT', 'The option "expect" must be a receipt as save() returned it.');
+  }
+  const { record } = opened.parsed;
+  const matches =
+    toHex(record.objectId) === expect.objectId &&
+    toHex(record.binding) === expect.commitment &&
+    record.generation >= expect.generation;
+  if (!matches) throw integrityFailure(`The checkpoint ${JSON.stringify(id)}`);
+}

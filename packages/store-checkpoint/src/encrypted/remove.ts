@@ -1,0 +1,50 @@
+import { KeyfoldError, inspectCheckpointRecord, isKeyfoldError } from '@keyfold/core';
+import { toHex } from '@keyfold/core/provider';
+import type { CallOptions } from '../checkpoint-store.ts';
+import { dataName } from '../object-names.ts';
+import type { StoreContext } from './store-context.ts';
+
+/** How often a record may be replaced under a delete before it gives up. */
+const ATTEMPTS = 5;
+
+/** What the audit says of a delete. */
+export interface Removed {
+  /** 32 hex digits, or undefined when the record was not readable as one. */
+  readonly dek: string | undefined;
+}
+
+/**
+ * The record first, for without it nobody can open the data; then the data.
+ * Needs no KMS: the record is not opened, and only names under this id follow from it.
+ */
+export async function remove(context: StoreContext, id: string, options: CallOptions): Promise<Removed | undefined> {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const stored = await context.records.get(id, { signal: options.signal });
+    if (stored === undefined) return undefined;
+    try {
+      await context.records.delete(id, stored.version, { signal: options.signal });
+    } catch (error) {
+      if (isKeyfoldError(error, 'CONFLICT')) continue;
+      throw error;
+    }
+    return removeData(context, id, stored.bytes);
+  }
+  throw new KeyfoldError('CONFLICT', `The checkpoint ${JSON.stringify(id)} is being replaced faster than it can be deleted. Try again.`);
+}
+
+async function removeData(context: StoreContext, id: string, record: Uint8Array): Promise<Removed> {
+  const parsed = tryInspect(record, id);
+  if (parsed === undefined) return { dek: undefined };
+  if (parsed.rest.byteLength === 0) await context.objects.delete(dataName(id, toHex(parsed.record.objectId)));
+  return { dek: toHex(parsed.record.dekId) };
+}
+
+/** A record that is damaged can be deleted all the same; its data stays as an orphan that nobody can open. */
+function tryInspect(record: Uint8Array, id: string): ReturnType<typeof inspectCheckpointRecord> | undefined {
+  try {
+    return inspectCheckpointRecord(record, id);
+  } catch (error) {
+    if (isKeyfoldError(error, 'INTEGRITY_FAILURE')) return undefined;
+    throw error;
+  }
+}

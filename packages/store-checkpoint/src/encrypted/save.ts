@@ -1,0 +1,163 @@
+import {
+  type CheckpointSealer,
+  KeyfoldError,
+  type StoredKeyRecord,
+  inspectCheckpointRecord,
+  isKeyfoldError,
+  sealCheckpoint,
+} from '@keyfold/core';
+import { concatBytes, constantTimeEqual, throwIfAborted, toHex } from '@keyfold/core/provider';
+import { chunksOf } from '../checkpoint-data.ts';
+import type { CheckpointData, SaveOptions } from '../checkpoint-store.ts';
+import { dataName } from '../object-names.ts';
+import type { CheckpointReceipt } from './receipt.ts';
+import type { StoreContext } from './store-context.ts';
+
+const LEAD_BYTES = 96;
+
+/** What a save replaces: nothing, or exactly this state. */
+interface Predecessor {
+  readonly stored: StoredKeyRecord;
+  /** Undefined when the record that stands there is not readable as one. */
+  readonly generation: number | undefined;
+  /** Its data object, or undefined when its data are inline. */
+  readonly dataName: string | undefined;
+}
+
+/** A save that is committed: its receipt and what the audit says of it. */
+export interface Saved {
+  readonly receipt: CheckpointReceipt;
+  readonly sealer: CheckpointSealer;
+}
+
+/**
+ * wrap -> data object, durable (unless inline) -> record, which is the commit
+ * point -> the data is still there -> the replaced data goes. Nobody ever sees
+ * a record without its data, and data without a record was never acknowledged.
+ */
+export async function save(context: StoreContext, id: string, data: CheckpointData, options: SaveOptions): Promise<Saved> {
+  const predecessor = await findPredecessor(context, id, options);
+  const generation = (predecessor?.generation ?? 0) + 1;
+  const sealer = await sealCheckpoint({
+    kms: context.kms,
+    tenant: context.tenant,
+    checkpoint: id,
+    ...(options.metadata === undefined ? {} : { metadata: options.metadata }),
+    suite: context.suite,
+    generation,
+    clock: context.clock,
+    signal: options.signal,
+  });
+  const object = await writeData(context, id, sealer, data, options);
+  await commit(context, id, { sealer, predecessor, object }, options);
+  if (predecessor?.dataName !== undefined) await discard(context, predecessor.dataName);
+  return {
+    sealer,
+    receipt: { objectId: toHex(sealer.objectId), commitment: toHex(sealer.commitment), generation },
+  };
+}
+
+async function findPredecessor(context: StoreContext, id: string, options: SaveOptions): Promise<Predecessor | undefined> {
+  const stored = await context.records.get(id, { signal: options.signal });
+  if (stored === undefined) return undefined;
+  if (options.overwrite !== true) throw exists(id);
+  try {
+    const { record, rest } = inspectCheckpointRecord(stored.bytes, id);
+    return { stored, generation: record.generation, dataName: rest.byteLength > 0 ? undefined : dataName(id, toHex(record.objectId)) };
+  } catch (error) {
+    // Replacing what is damaged is a way out of the damage.
+    if (!isKeyfoldError(error, 'INTEGRITY_FAILURE')) throw error;
+    return { stored, generation: undefined, dataName: undefined };
+  }
+}
+
+/** Where the sealed data went: into an object of its own, or into memory to stand inline. */
+type WrittenData = { readonly name: string } | { readonly inline: Uint8Array };
+
+async function writeData(
+  context: StoreContext,
+  id: string,
+  sealer: CheckpointSealer,
+  data: CheckpointData,
+  options: SaveOptions,
+): Promise<WrittenData> {
+  const pieces = sealed(sealer, data, options.signal);
+  try {
+    const first: Uint8Array[] = [sealer.lead];
+    for (let size = LEAD_BYTES; size <= context.inlineLimitBytes; size += first.at(-1)?.byteLength ?? 0) {
+      const step = await pieces.next();
+      if (step.done === true) return { inline: concatBytes(...first) };
+      first.push(step.value);
+    }
+    const name = dataName(id, toHex(sealer.objectId));
+    await context.objects.put(name, chain(first, pieces), { ifNoneMatch: '*', signal: options.signal });
+    return { name };
+  } finally {
+    // Ends the caller's iterator also when the store never began to read it.
+    await pieces.return();
+  }
+}
+
+async function* sealed(
+  sealer: CheckpointSealer,
+  data: CheckpointData,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const chunk of chunksOf(data)) {
+    throwIfAborted(signal);
+    yield* sealer.push(chunk);
+  }
+  yield sealer.end();
+}
+
+async function* chain(first: Uint8Array[], rest: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+  yield* first.splice(0);
+  yield* rest;
+}
+
+interface Publication {
+  readonly sealer: CheckpointSealer;
+  readonly predecessor: Predecessor | undefined;
+  readonly object: WrittenData;
+}
+
+async function commit(context: StoreContext, id: string, save: Publication, options: SaveOptions): Promise<void> {
+  const { sealer, predecessor, object } = save;
+  const bytes = 'inline' in object ? concatBytes(sealer.record, object.inline) : sealer.record;
+  try {
+    if (predecessor === undefined) await context.records.create(id, bytes, { signal: options.signal });
+    else await context.records.compareAndSwap(id, predecessor.stored.version, bytes, { signal: options.signal });
+  } catch (error) {
+    if ('name' in object && isDefinite(error)) await discard(context, object.name);
+    throw isKeyfoldError(error, 'ALREADY_EXISTS') ? exists(id) : error;
+  }
+  if ('name' in object) await confirmData(context, id, object.name, bytes);
+}
+
+/** Whether the record certainly did not reach the store. After anything else it may have, and the data must stay. */
+function isDefinite(error: unknown): boolean {
+  return (['ALREADY_EXISTS', 'CONFLICT', 'STORAGE_FULL', 'STORAGE_DENIED', 'INVALID_ARGUMENT'] as const).some((code) =>
+    isKeyfoldError(error, code),
+  );
+}
+
+/** Somebody may have cleaned up the data, as an orphan, before its record was there. */
+async function confirmData(context: StoreContext, id: string, name: string, record: Uint8Array): Promise<void> {
+  if ((await context.objects.head(name)) !== undefined) return;
+  const stored = await context.records.get(id);
+  if (stored !== undefined && constantTimeEqual(stored.bytes, record)) await context.records.delete(id, stored.version);
+  throw new KeyfoldError('CONFLICT', `The data of ${JSON.stringify(id)} was removed while it was being saved. Save it again.`);
+}
+
+/** Removes data that nothing refers to any more; where that fails it stays as an orphan that nobody can open. */
+async function discard(context: StoreContext, name: string): Promise<void> {
+  try {
+    await context.objects.delete(name);
+  } catch {
+    // The save's own outcome is what counts.
+  }
+}
+
+function exists(id: string): KeyfoldError {
+  return new KeyfoldError('ALREADY_EXISTS', `There is a checkpoint ${JSON.stringify(id)} already. Choose another id, or save with overwrite: true.`);
+}
