@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { toHex } from '../src/bytes.ts';
@@ -387,5 +388,27 @@ describe('what a KMS is asked to bind', () => {
 
   test('a label ends in a zero byte, so that none begins another', () => {
     expect(toHex(label('ab'))).toBe('616200');
+  });
+});
+
+describe('the specification', () => {
+  const text = readFileSync(new URL('../../../docs/spec/encryption-context.md', import.meta.url), 'utf8');
+  const examples = text.slice(text.indexOf('## 7. Examples'));
+
+  test('has the bytes that the code writes', () => {
+    // Each line of an example is hex, then perhaps an explanation behind three spaces.
+    const blocks = Array.from(examples.matchAll(/```\n([^`]+)```/g), ([, block = '']) =>
+      bytes(...block.split('\n').map((line) => line.replace(/ {3,}[^0-9 ].*$/, ''))),
+    );
+    expect(blocks).toEqual([
+      encodeContext(checkpointContext('acme', 'run-1')),
+      encodeContext(wrapContext('index-root', 'é', 'default', DEK_ID)),
+    ]);
+  });
+
+  test('lists bytes that the code refuses', () => {
+    const rows = Array.from(examples.matchAll(/^\| `([0-9a-f ]+)` \|/gm), ([, row = '']) => row);
+    expect(rows.length).toBe(7);
+    for (const row of rows) refused(() => decodeContext(bytes(row)));
   });
 });

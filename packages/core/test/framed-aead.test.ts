@@ -1,4 +1,4 @@
-import { createCipheriv, createHmac, webcrypto } from 'node:crypto';
+import { createCipheriv, createHash, createHmac, webcrypto } from 'node:crypto';
 import { inflateSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -116,6 +116,26 @@ describe('suite 03 against an independent implementation', () => {
       const object = await referenceObject(KEY, new Uint8Array(40), SALT, CONTEXT, patterned(size));
       expect(object.byteLength % F).not.toBe(0);
     }
+  });
+});
+
+describe('the known answers of the specification for suite 03', () => {
+  const key = Uint8Array.from({ length: 32 }, (_, i) => i);
+  const salt = Uint8Array.from({ length: 24 }, (_, i) => 0x40 + i);
+  const frameKey = deriveFrameKey(AES_256_GCM_1M, secretKey(key), salt, Buffer.from('spec'));
+
+  test('derivation', () => {
+    expect(frameKey.key.export().toString('hex')).toBe('3ac6f9e02edda3b7b3b7cb6acb39d086b0004dc1ca441fb89f073e581b998136');
+    expect(Buffer.from(frameKey.nonce).toString('hex')).toBe('25e15be5245da9238404a409');
+    expect(Buffer.from(frameKey.commitment).toString('hex')).toBe('13a8f640bb634ced847738beb92dfe9f21a3ec497d75cd73823fd498c52d1156');
+  });
+
+  test('frames', () => {
+    expect(sealAll(frameKey, new Uint8Array(0)).toString('hex')).toBe('3f94f46b2d49ddb9f14d9c997189bb2d');
+    expect(sealAll(frameKey, Buffer.from('keyfold')).toString('hex')).toBe('c82c2bf8d516e391884cb2e686532fbe106e8544988737');
+    const edge = sealAll(frameKey, new Uint8Array(F - 112));
+    expect(edge.toString('hex', F - 112)).toBe('74fbcca457c80a3d6be96a55ab3cbfbe121b36994e91b39fa1ffa559746e610d');
+    expect(createHash('sha256').update(edge).digest('hex')).toBe('9d42a15e2c625ebd97f982de2517b75ed0764243eaed832d7fbc29c34a1f2581');
   });
 });
 

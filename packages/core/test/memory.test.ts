@@ -7,17 +7,32 @@ import { openMessage, sealMessage } from '../src/crypto/message.ts';
 import { systemRandomSource } from '../src/crypto/random.ts';
 import { flipBit, patterned, secretKey } from './support/bytes.ts';
 
-/** Every buffer that Node's cryptography handed out, as views of the same memory. */
-const handedOut = vi.hoisted((): { digests: Uint8Array[]; opened: Uint8Array[] } => ({ digests: [], opened: [] }));
+/** What went into Node's cryptography and came out of it, as views of the same memory. */
+const handedOut = vi.hoisted((): { digests: Uint8Array[]; opened: Uint8Array[]; hashed: Uint8Array[]; imported: Uint8Array[] } => ({
+  digests: [],
+  opened: [],
+  hashed: [],
+  imported: [],
+}));
 
 vi.mock('node:crypto', async (importOriginal) => {
   const original = await importOriginal<typeof crypto>();
   return {
     ...original,
+    createSecretKey: (bytes: Uint8Array) => {
+      handedOut.imported.push(bytes);
+      return original.createSecretKey(bytes);
+    },
     createHmac: (...args: Parameters<typeof original.createHmac>) => {
       const hmac = original.createHmac(...args);
       const digest = hmac.digest.bind(hmac) as () => Buffer;
+      const update = hmac.update.bind(hmac) as (data: Uint8Array) => typeof hmac;
       return Object.assign(hmac, {
+        update: (data: Uint8Array) => {
+          handedOut.hashed.push(data);
+          update(data);
+          return hmac;
+        },
         digest: () => {
           const bytes = digest();
           handedOut.digests.push(bytes);
@@ -49,6 +64,8 @@ function isZero(bytes: Uint8Array): boolean {
 beforeEach(() => {
   handedOut.digests.length = 0;
   handedOut.opened.length = 0;
+  handedOut.hashed.length = 0;
+  handedOut.imported.length = 0;
 });
 
 describe('memory that held secrets is overwritten', () => {
@@ -60,6 +77,26 @@ describe('memory that held secrets is overwritten', () => {
       expect(digest.byteLength).toBe(64);
       expect(isZero(digest)).toBe(true);
     }
+  });
+
+  test('the blocks that HKDF feeds back into itself, and what it derived beyond the asked length', () => {
+    hkdfExpandSha512(KEY, CONTEXT, 150);
+    const blocks = handedOut.hashed.filter(({ byteLength }) => byteLength === 64);
+    expect(blocks.length).toBe(2);
+    for (const { buffer } of blocks) {
+      expect(buffer.byteLength).toBe(192);
+      expect(isZero(new Uint8Array(buffer))).toBe(true);
+    }
+  });
+
+  test('the bytes from which a frame key was imported', () => {
+    const frameKey = deriveFrameKey(AES_256_GCM_1M, KEY, patterned(24), CONTEXT);
+    expect(frameKey.key.symmetricKeySize).toBe(32);
+    expect(handedOut.imported.map(({ byteLength }) => byteLength)).toEqual([32]);
+    for (const { buffer } of handedOut.imported) expect(isZero(new Uint8Array(buffer))).toBe(true);
+    expect(isZero(frameKey.nonce)).toBe(false);
+    expect(isZero(frameKey.commitment)).toBe(false);
+    expect(isZero(frameKey.key.export())).toBe(false);
   });
 
   test('a frame that decrypts but does not authenticate', () => {
@@ -90,6 +127,12 @@ describe('memory that held secrets is overwritten', () => {
     const message = sealMessage(KEY, CONTEXT, patterned(100), systemRandomSource);
     expect(openMessage(KEY, CONTEXT, flipBit(message, 24 * 8))).toBeUndefined();
     expect(openMessage(KEY, patterned(21), message)).toBeUndefined();
+    expect(handedOut.opened).toEqual([]);
+  });
+
+  test.each([0, 1, 15])('nothing is decrypted at all when %i bytes follow the full chunks', (rest) => {
+    const message = sealMessage(KEY, CONTEXT, patterned(16_384), systemRandomSource);
+    expect(openMessage(KEY, CONTEXT, message.subarray(0, 56 + 16_400 + rest))).toBeUndefined();
     expect(handedOut.opened).toEqual([]);
   });
 
