@@ -1,6 +1,10 @@
+const SPENT = new Uint8Array(0);
+
 /** Bytes that arrive in chunks of any size and leave in pieces of wanted sizes, copied only across a seam. */
 export class ByteQueue {
-  #chunks: Uint8Array[] = [];
+  readonly #chunks: Uint8Array[] = [];
+  /** Where in `#chunks` the next bytes are: shift() on a long array costs its whole length. */
+  #head = 0;
   #length = 0;
 
   get byteLength(): number {
@@ -15,17 +19,16 @@ export class ByteQueue {
 
   /** The next `length` bytes: a view when one chunk holds them all. */
   take(length: number): Uint8Array {
-    if (length > this.#length) throw new RangeError('ByteQueue: more bytes asked for than are there.');
+    if (!(length >= 0 && length <= this.#length)) throw new RangeError('ByteQueue: more bytes asked for than are there.');
     this.#length -= length;
-    const first = this.#chunks[0];
+    const first = this.#chunks[this.#head];
     if (first !== undefined && first.byteLength >= length) {
       this.#advance(first, length);
       return first.subarray(0, length);
     }
     const joined = new Uint8Array(length);
-    for (let filled = 0; filled < length; ) {
-      const chunk = this.#chunks[0];
-      if (chunk === undefined) break;
+    let filled = 0;
+    for (let chunk = first; chunk !== undefined && filled < length; chunk = this.#chunks[this.#head]) {
       const part = chunk.subarray(0, length - filled);
       joined.set(part, filled);
       filled += part.byteLength;
@@ -35,7 +38,15 @@ export class ByteQueue {
   }
 
   #advance(first: Uint8Array, by: number): void {
-    if (by === first.byteLength) this.#chunks.shift();
-    else this.#chunks[0] = first.subarray(by);
+    if (by < first.byteLength) {
+      this.#chunks[this.#head] = first.subarray(by);
+      return;
+    }
+    this.#chunks[this.#head++] = SPENT;
+    // Half of the array is spent: drop that half, at a cost that each chunk bears once.
+    if (this.#head * 2 >= this.#chunks.length) {
+      this.#chunks.splice(0, this.#head);
+      this.#head = 0;
+    }
   }
 }

@@ -1,5 +1,5 @@
 import { ByteQueue } from '../byte-queue.ts';
-import { TAG_BYTES, type FrameKey, fullFrameBytes, openFrame } from './framed-aead.ts';
+import { type FrameKey, fullFrameBytes, openFrame } from './framed-aead.ts';
 
 /**
  * Opens a framed message as it comes, frame by frame. `undefined` means that
@@ -10,6 +10,8 @@ export class FrameOpener {
   readonly #frameKey: FrameKey;
   readonly #queue = new ByteQueue();
   #index = 0;
+  /** After the last frame, or the first bad one: nothing more is released. */
+  #over = false;
 
   constructor(frameKey: FrameKey) {
     this.#frameKey = frameKey;
@@ -17,14 +19,18 @@ export class FrameOpener {
 
   /** Takes over `ciphertext` and gives the plaintext of every frame that is complete now. */
   push(ciphertext: Uint8Array): Uint8Array[] | undefined {
+    if (this.#over) return undefined;
     this.#queue.push(ciphertext);
     const plaintexts: Uint8Array[] = [];
-    const { suite } = this.#frameKey;
     for (;;) {
-      const length = fullFrameBytes(suite, this.#index);
+      const length = fullFrameBytes(this.#frameKey.suite, this.#index);
       if (this.#queue.byteLength < length) return plaintexts;
-      const plaintext = this.#index < suite.maxFrames ? openFrame(this.#frameKey, this.#index, this.#queue.take(length)) : undefined;
-      if (plaintext === undefined) return undefined;
+      const plaintext = openFrame(this.#frameKey, this.#index, this.#queue.take(length));
+      if (plaintext === undefined) {
+        this.#over = true;
+        for (const opened of plaintexts) opened.fill(0);
+        return undefined;
+      }
       plaintexts.push(plaintext);
       this.#index++;
     }
@@ -32,7 +38,8 @@ export class FrameOpener {
 
   /** The plaintext of the last frame. A message that ends with a full frame, or inside a tag, was truncated. */
   end(): Uint8Array | undefined {
-    if (this.#queue.byteLength < TAG_BYTES || this.#index >= this.#frameKey.suite.maxFrames) return undefined;
+    if (this.#over) return undefined;
+    this.#over = true;
     return openFrame(this.#frameKey, this.#index, this.#queue.take(this.#queue.byteLength));
   }
 }

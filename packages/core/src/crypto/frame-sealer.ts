@@ -10,6 +10,7 @@ export class FrameSealer {
   readonly #frameKey: FrameKey;
   #cipher: CipherGCM;
   #index = 0;
+  #ended = false;
   /** Plaintext bytes that the current frame still takes. */
   #room: number;
 
@@ -21,9 +22,10 @@ export class FrameSealer {
 
   /**
    * The ciphertext that `plaintext` gives, in order; full frames end with their tag.
-   * @throws KeyfoldError LIMIT_EXCEEDED beyond the suite's number of frames
+   * @throws KeyfoldError LIMIT_EXCEEDED beyond the suite's number of frames, CLOSED after end()
    */
   push(plaintext: Uint8Array): Uint8Array[] {
+    this.#throwIfEnded();
     const pieces: Uint8Array[] = [];
     let offset = 0;
     while (offset < plaintext.byteLength) {
@@ -37,17 +39,31 @@ export class FrameSealer {
     return pieces;
   }
 
-  /** The rest of the last, shorter frame: perhaps a tag alone. */
+  /**
+   * The rest of the last, shorter frame: perhaps a tag alone.
+   * @throws KeyfoldError CLOSED when called again, or after push() found too many frames
+   */
   end(): Uint8Array {
+    this.#throwIfEnded();
+    this.#ended = true;
+    return this.#tag();
+  }
+
+  #tag(): Uint8Array {
     this.#cipher.final();
     return this.#cipher.getAuthTag();
   }
 
+  #throwIfEnded(): void {
+    if (this.#ended) throw new KeyfoldError('CLOSED', 'This sealed object has ended; nothing can be added to it.');
+  }
+
   #nextFrame(): Uint8Array {
-    const tag = this.end();
+    const tag = this.#tag();
     const { suite } = this.#frameKey;
     this.#index++;
     if (this.#index >= suite.maxFrames) {
+      this.#ended = true;
       throw new KeyfoldError('LIMIT_EXCEEDED', `A sealed object has at most ${suite.maxFrames} frames.`);
     }
     this.#cipher = this.#begin();
