@@ -54,6 +54,7 @@ export interface ParsedKeyRecord {
 }
 
 export const KEY_RECORD_LIMITS = {
+  /** What readers of storage allow for; the other limits add up to 235,262. */
   recordBytes: 262_144,
   sealedMetadataBytes: 65_536,
   wraps: 16,
@@ -75,7 +76,7 @@ const PRINTABLE = /^[\x20-\x7e]*$/;
 
 /**
  * Everything of a record that its MAC covers, from the magic to the last wrap byte.
- * @throws MalformedError when a field is outside its limits: a record that is written can be read
+ * @throws Error of any kind when a field is outside its limits: a record that is written can be read
  */
 export function encodeKeyRecordBody(record: KeyRecord): Uint8Array {
   const body = concatBytes(
@@ -93,9 +94,16 @@ export function encodeKeyRecordBody(record: KeyRecord): Uint8Array {
     u16(record.wraps.length),
     ...record.wraps.flatMap(encodeWrap),
   );
-  // One set of rules: what the parser refuses is never written.
-  parseKeyRecord(concatBytes(body, new Uint8Array(MAC_BYTES)));
+  // One set of rules: what the parser refuses, or reads otherwise, is never written.
+  const { record: reread, rest } = parseKeyRecord(concatBytes(body, new Uint8Array(MAC_BYTES)));
+  if (rest.byteLength > 0 || !sameFixedFields(reread, record)) throw new MalformedError('a field of another size');
   return body;
+}
+
+/** Fields without a length of their own: one that is too long would be read as the next. */
+function sameFixedFields(a: KeyRecord, b: KeyRecord): boolean {
+  const sizes = (record: KeyRecord): string => [record.suite, ...[record.objectId, record.dekId, record.binding].map((field) => field.byteLength)].join();
+  return sizes(a) === sizes(b);
 }
 
 function encodeWrap(wrap: WrappedKey): Uint8Array[] {
@@ -134,7 +142,6 @@ export function parseKeyRecord(bytes: Uint8Array): ParsedKeyRecord {
   refuseImpossible(record);
   const body = bytes.subarray(0, reader.offset);
   const mac = reader.take(MAC_BYTES);
-  if (reader.offset > KEY_RECORD_LIMITS.recordBytes) throw new MalformedError('record too long');
   return { record, body, mac, rest: bytes.subarray(reader.offset) };
 }
 

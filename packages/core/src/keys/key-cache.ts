@@ -38,7 +38,7 @@ interface Entry {
 interface Flight {
   readonly entry: Promise<Entry>;
   waiters: number;
-  /** Evicted before it arrived: serves those who wait and is not kept. */
+  /** Evicted before it arrived: serves those who wait already, and is neither joined nor kept. */
   stale: boolean;
 }
 
@@ -114,7 +114,9 @@ export class KeyCache {
     const entry = this.#entries.get(identity);
     if (entry !== undefined) this.#drop(identity, entry);
     const flight = this.#flights.get(identity);
-    if (flight !== undefined) flight.stale = true;
+    if (flight === undefined) return;
+    flight.stale = true;
+    this.#flights.delete(identity);
   }
 
   /** Forgets every key; those on loan are zeroed when released. */
@@ -168,7 +170,7 @@ export class KeyCache {
       .then(
         (key) => this.#arrive(identity, key, flight),
         (error: unknown) => {
-          this.#flights.delete(identity);
+          this.#land(identity, flight);
           throw error;
         },
       );
@@ -179,14 +181,19 @@ export class KeyCache {
 
   #arrive(identity: string, key: SecretBytes, flight: Flight): Entry {
     // From here on others find the entry, not the flight.
-    this.#flights.delete(identity);
-    const kept = !flight.stale && !this.#closed && this.#maxEntries > 0;
+    this.#land(identity, flight);
+    const kept = !flight.stale && this.#maxEntries > 0;
     const entry: Entry = { key, loadedAt: this.#clock.now(), uses: 0, bytes: 0, leases: flight.waiters, evicted: !kept };
     if (kept) {
       this.#entries.set(identity, entry);
       this.#trim();
     }
     return entry;
+  }
+
+  /** After an eviction another flight may have taken its place. */
+  #land(identity: string, flight: Flight): void {
+    if (!flight.stale) this.#flights.delete(identity);
   }
 
   /** Turns a reserved lease into a loan. */

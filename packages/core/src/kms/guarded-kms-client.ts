@@ -1,3 +1,4 @@
+import { isUint8Array } from 'node:util/types';
 import { KeyfoldError, isKeyfoldError, throwIfAborted } from '../errors.ts';
 import type { Clock } from '../clock.ts';
 import type {
@@ -11,12 +12,20 @@ import type {
 import type { Meter } from '../ports/metrics-sink.ts';
 
 const DEK_BYTES = 32;
+/** Beyond this a timer of Node fires at once. */
+const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 
 export interface GuardOptions {
   readonly meter: Meter;
   readonly clock: Clock;
-  /** Milliseconds that one call may take before it ends with KMS_UNAVAILABLE. */
+  /** Milliseconds that one call may take before it ends with KMS_UNAVAILABLE: 1..2,147,483,647. */
   readonly timeoutMs: number;
+}
+
+/** An answer of the provider's: checked before anybody sees it, zeroed when it comes too late. */
+interface Answer<T> {
+  readonly check: (answer: T) => void;
+  readonly discard: (answer: T) => void;
 }
 
 type Signalled = { readonly signal?: AbortSignal | undefined } | undefined;
@@ -31,7 +40,12 @@ export class GuardedKmsClient implements KmsClient {
   readonly #inner: KmsClient;
   readonly #options: GuardOptions;
 
+  /** @throws KeyfoldError CONFIG_INVALID for a timeout outside its limits */
   constructor(inner: KmsClient, options: GuardOptions) {
+    const { timeoutMs } = options;
+    if (!(timeoutMs >= 1 && timeoutMs <= MAX_TIMEOUT_MS)) {
+      throw new KeyfoldError('CONFIG_INVALID', `GuardedKmsClient: timeoutMs must be a number of 1 to ${MAX_TIMEOUT_MS}.`);
+    }
     this.#inner = inner;
     this.#options = options;
   }
@@ -49,19 +63,31 @@ export class GuardedKmsClient implements KmsClient {
   }
 
   async encrypt(plaintext: Uint8Array, options: KmsCallOptions): Promise<WrappedKey> {
-    const wrapped = await this.#call('encrypt', options, (signal) => this.#inner.encrypt(plaintext, { ...options, signal }));
-    return this.#ownWrap(wrapped);
+    return this.#call('encrypt', options, (signal) => this.#inner.encrypt(plaintext, { ...options, signal }), {
+      check: (wrapped) => {
+        this.#checkWrap(wrapped);
+      },
+      discard: () => undefined,
+    });
   }
 
   async decrypt(wrapped: WrappedKey, options: KmsCallOptions): Promise<Uint8Array> {
-    return checkedDek(await this.#call('decrypt', options, (signal) => this.#inner.decrypt(wrapped, { ...options, signal })));
+    return this.#call('decrypt', options, (signal) => this.#inner.decrypt(wrapped, { ...options, signal }), {
+      check: checkDek,
+      discard: zero,
+    });
   }
 
   async generateDataKey(options: KmsCallOptions): Promise<{ plaintext: Uint8Array; wrapped: WrappedKey }> {
-    const { plaintext, wrapped } = await this.#call('generateDataKey', options, (signal) =>
-      this.#inner.generateDataKey({ ...options, signal }),
-    );
-    return { plaintext: checkedDek(plaintext), wrapped: this.#ownWrap(wrapped) };
+    return this.#call('generateDataKey', options, (signal) => this.#inner.generateDataKey({ ...options, signal }), {
+      check: ({ plaintext, wrapped }) => {
+        checkDek(plaintext);
+        this.#checkWrap(wrapped);
+      },
+      discard: ({ plaintext }) => {
+        zero(plaintext);
+      },
+    });
   }
 
   async currentKeyVersion(options?: Signalled): Promise<KeyVersion> {
@@ -69,15 +95,22 @@ export class GuardedKmsClient implements KmsClient {
   }
 
   async *listKeyVersions(options?: Signalled): AsyncIterable<KeyVersion> {
-    const iterator = this.#inner.listKeyVersions({ signal: options?.signal })[Symbol.asyncIterator]();
+    const gate = new AbortController();
+    let iterator: AsyncIterator<KeyVersion> | undefined;
+    const next = async (): Promise<IteratorResult<KeyVersion>> => {
+      iterator ??= this.#inner.listKeyVersions({ signal: gate.signal })[Symbol.asyncIterator]();
+      return iterator.next();
+    };
     try {
       for (;;) {
-        const step = await this.#call('listKeyVersions', options, () => iterator.next());
+        const step = await this.#call('listKeyVersions', options, next);
         if (step.done === true) return;
         yield step.value;
       }
     } finally {
-      await iterator.return?.();
+      gate.abort();
+      // Not waited for: behind a next() that hangs, return() hangs too.
+      begin(() => iterator?.return?.()).catch(() => undefined);
     }
   }
 
@@ -85,37 +118,62 @@ export class GuardedKmsClient implements KmsClient {
     return this.#call('rotateKey', options, (signal) => this.#inner.rotateKey({ signal }));
   }
 
+  /** Reports a KMS that does not answer; rejects only with ABORTED. */
   async testConnection(options?: Signalled): Promise<KmsHealth> {
-    return this.#call('testConnection', options, (signal) => this.#inner.testConnection({ signal }));
+    try {
+      return await this.#call('testConnection', options, (signal) => this.#inner.testConnection({ signal }));
+    } catch (error) {
+      if (!isKeyfoldError(error) || error.code === 'ABORTED') throw error;
+      const problem = { code: error.code, message: error.message };
+      return { reachable: false, permitted: false, keyEnabled: false, roundTrip: false, problem };
+    }
   }
 
   async close(): Promise<void> {
-    await this.#inner.close();
+    await this.#call('close', undefined, () => this.#inner.close());
   }
 
   /** One call: measured, and over at the latest when the caller aborts or the time is up. */
-  async #call<T>(operation: string, options: Signalled, run: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  async #call<T>(operation: string, options: Signalled, run: (signal: AbortSignal) => Promise<T>, answer?: Answer<T>): Promise<T> {
     throwIfAborted(options?.signal);
     const { clock, meter } = this.#options;
     const started = clock.now();
+    const measure = (outcome: 'success' | 'failure'): void => {
+      // A wall clock may have been set back meanwhile.
+      meter.observe('kmsCallSeconds', Math.max(0, clock.now() - started) / 1000, { provider: this.provider, operation, outcome });
+    };
     try {
-      const result = await this.#bounded(options?.signal, run);
-      meter.observe('kmsCallSeconds', (clock.now() - started) / 1000, { provider: this.provider, operation, outcome: 'success' });
+      const result = await this.#bounded(options?.signal, run, answer?.discard);
+      this.#refuseBad(result, answer);
+      measure('success');
       return result;
     } catch (error) {
-      meter.observe('kmsCallSeconds', (clock.now() - started) / 1000, { provider: this.provider, operation, outcome: 'failure' });
+      measure('failure');
       throw isKeyfoldError(error)
         ? error
         : new KeyfoldError('KMS_UNAVAILABLE', `The ${this.provider} KMS failed in an unexpected way during ${operation}.`, { cause: error });
     }
   }
 
-  /** Ends on time even when the provider ignores its signal. */
-  async #bounded<T>(caller: AbortSignal | undefined, run: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  #refuseBad<T>(result: T, answer: Answer<T> | undefined): void {
+    try {
+      answer?.check(result);
+    } catch (error) {
+      discardQuietly(result, answer?.discard);
+      throw isKeyfoldError(error)
+        ? error
+        : new KeyfoldError('KMS_PROTOCOL_ERROR', `The ${this.provider} KMS answered something that is no key or wrap.`, { cause: error });
+    }
+  }
+
+  /** Ends on time even when the provider ignores its signal; a key that it gives later is zeroed. */
+  async #bounded<T>(caller: AbortSignal | undefined, run: (signal: AbortSignal) => Promise<T>, discard?: (late: T) => void): Promise<T> {
     const { timeoutMs } = this.#options;
     const gate = new AbortController();
     return new Promise<T>((resolve, reject) => {
+      let over = false;
       const stop = (error: KeyfoldError): void => {
+        over = true;
         reject(error);
         gate.abort(error);
       };
@@ -126,8 +184,11 @@ export class GuardedKmsClient implements KmsClient {
         stop(new KeyfoldError('KMS_UNAVAILABLE', `The ${this.provider} KMS did not answer within ${timeoutMs} ms. Check the network and the service's status, then try again.`));
       }, timeoutMs);
       caller?.addEventListener('abort', onAbort, { once: true });
-      run(gate.signal)
-        .then(resolve, reject)
+      begin(() => run(gate.signal))
+        .then((result) => {
+          if (over) discardQuietly(result, discard);
+          else resolve(result);
+        }, reject)
         .finally(() => {
           clearTimeout(timer);
           caller?.removeEventListener('abort', onAbort);
@@ -135,16 +196,34 @@ export class GuardedKmsClient implements KmsClient {
     });
   }
 
-  #ownWrap(wrapped: WrappedKey): WrappedKey {
+  #checkWrap(wrapped: WrappedKey): void {
     if (wrapped.provider !== this.provider || wrapped.keyId !== this.keyId) {
       throw new KeyfoldError('KMS_PROTOCOL_ERROR', `The ${this.provider} KMS wrapped under another key than the configured one.`);
     }
-    return wrapped;
   }
 }
 
-function checkedDek(dek: Uint8Array): Uint8Array {
-  if (dek.byteLength === DEK_BYTES) return dek;
-  dek.fill(0);
-  throw new KeyfoldError('KMS_PROTOCOL_ERROR', `The KMS returned a key of ${dek.byteLength} bytes instead of ${DEK_BYTES}.`);
+function checkDek(dek: unknown): void {
+  if (isUint8Array(dek) && dek.byteLength === DEK_BYTES) return;
+  throw new KeyfoldError('KMS_PROTOCOL_ERROR', `The KMS returned something else than a key of ${DEK_BYTES} bytes.`);
+}
+
+function zero(key: Uint8Array): void {
+  key.fill(0);
+}
+
+/** Runs at once; what it throws at once becomes a rejection. */
+function begin<T>(run: () => T | PromiseLike<T>): Promise<T> {
+  return new Promise((settle) => {
+    settle(run());
+  });
+}
+
+/** What a provider answers in defiance of its types may be anything. */
+function discardQuietly<T>(answer: T, discard: ((answer: T) => void) | undefined): void {
+  try {
+    discard?.(answer);
+  } catch {
+    // No key, then.
+  }
 }

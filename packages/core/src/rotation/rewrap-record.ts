@@ -2,11 +2,11 @@ import { concatBytes, constantTimeEqual } from '../bytes.ts';
 import { SecretBytes } from '../crypto/secret-bytes.ts';
 import { KeyfoldError, integrityFailure } from '../errors.ts';
 import { type EncryptionContext, wrapContext } from '../format/context.ts';
-import { type KeyRecord, parseKeyRecord, sameKek } from '../format/key-record.ts';
+import { KEY_RECORD_LIMITS, type KeyRecord, parseKeyRecord, sameKek } from '../format/key-record.ts';
 import type { KeyCache } from '../keys/key-cache.ts';
 import type { KeyRecordStore, StoredKeyRecord } from '../ports/key-record-store.ts';
 import type { KeyVersion, KmsClient, WrappedKey } from '../ports/kms-client.ts';
-import { type KeyPolicy, clientFor } from '../sealing/key-policy.ts';
+import { type KeyPolicy, clientFor, sameKey } from '../sealing/key-policy.ts';
 import { type CheckpointIdentity, type OpenedKeyRecord, openCheckpointRecord } from '../sealing/open-key-record.ts';
 import { signKeyRecord } from '../sealing/record-mac.ts';
 
@@ -41,10 +41,13 @@ export interface RewrapResult {
  * opened by the KMS before it is written, written beside the old one, and read
  * back before the old one goes: a crash at any point leaves a record that
  * opens, and running it again ends what was begun.
- * @throws KeyfoldError NOT_FOUND, CONFLICT (somebody else replaced or deleted the record; it is as they left it),
- *   INTEGRITY_FAILURE, KEY_NOT_ALLOWED, and what KMS and store give
+ * @throws KeyfoldError INVALID_ARGUMENT (the policy would not open what the target wraps), NOT_FOUND, CONFLICT (somebody else replaced or deleted the record; it is as they left it),
+ *   LIMIT_EXCEEDED (no room for another wrap), INTEGRITY_FAILURE, KEY_NOT_ALLOWED, and what KMS and store give
  */
 export async function rewrapRecord(options: RewrapOptions): Promise<RewrapResult> {
+  if (clientFor(options.policy, options.target) === undefined) {
+    throw new KeyfoldError('INVALID_ARGUMENT', 'The target of a rewrap must be one of the policy\'s keys: the record would not open any more.');
+  }
   const read = await readRecord(options);
   try {
     const { record } = read.opened.parsed;
@@ -77,10 +80,17 @@ async function addThenRemove(options: RewrapOptions, before: ReadRecord, context
   const added = await before.opened.lease.key.expose((dek) =>
     options.target.encrypt(dek, { context, signal: options.signal }),
   );
+  // A name that is not the target's would lead readers elsewhere.
+  if (!sameKey(added, options.target)) {
+    throw new KeyfoldError('KMS_PROTOCOL_ERROR', `The ${options.target.provider} KMS wrapped under another key than the configured one.`);
+  }
   // A wrap that gives another key must not reach the record: readers may try it first.
   await confirmWrap(options, before, added, context);
   // A KMS without versions may wrap under the version that is there already: then the new wrap takes its place.
   const kept = record.wraps.filter((wrap) => !sameKek(wrap, added));
+  if (kept.length >= KEY_RECORD_LIMITS.wraps) {
+    throw new KeyfoldError('LIMIT_EXCEEDED', `The key record of ${JSON.stringify(options.identity.checkpoint)} has ${kept.length} wraps and cannot take another.`);
+  }
   const written = await swap(options, before, [...kept, added]);
   const stored = await options.records.get(options.key, { signal: options.signal });
   if (stored === undefined || !constantTimeEqual(stored.bytes, written)) throw conflict(options.identity);

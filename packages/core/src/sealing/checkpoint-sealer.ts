@@ -1,10 +1,12 @@
 import type { KeyObject } from 'node:crypto';
+import { isUint8Array } from 'node:util/types';
 import { concatBytes } from '../bytes.ts';
 import type { Clock } from '../clock.ts';
 import { FrameSealer } from '../crypto/frame-sealer.ts';
 import { type FrameKey, type FramedSuite, SALT_BYTES, deriveFrameKey } from '../crypto/framed-aead.ts';
 import type { RandomSource } from '../crypto/random.ts';
 import { SecretBytes } from '../crypto/secret-bytes.ts';
+import { KeyfoldError } from '../errors.ts';
 import { dataBinding, encodeDataHeader } from '../format/checkpoint.ts';
 import { checkpointContext, wrapContext } from '../format/context.ts';
 import type { KeyRecord, WrappedKey } from '../format/key-record.ts';
@@ -12,7 +14,7 @@ import type { KmsClient } from '../ports/kms-client.ts';
 import { type CheckpointMetadata, encodeMetadata, sealMetadata } from './metadata.ts';
 import type { CheckpointIdentity } from './open-key-record.ts';
 import { signKeyRecord } from './record-mac.ts';
-import { DEFAULT_SUITE, SUITES, type SuiteName } from './suites.ts';
+import { ALL_SUITES, DEFAULT_SUITE, SUITES, type SuiteName, isSuiteName } from './suites.ts';
 
 export interface SealCheckpointOptions extends CheckpointIdentity {
   readonly kms: KmsClient;
@@ -67,6 +69,7 @@ export class CheckpointSealer {
   static async begin(options: SealCheckpointOptions, sources: SealingSources): Promise<CheckpointSealer> {
     const json = encodeMetadata(options.metadata ?? {});
     checkpointContext(options.tenant, options.checkpoint);
+    checkChoices(options);
     const dekId = sources.random.bytes(16);
     const { plaintext, wrapped } = await options.kms.generateDataKey({
       context: wrapContext('checkpoint', options.tenant, options.checkpoint, dekId),
@@ -81,12 +84,20 @@ export class CheckpointSealer {
     }
   }
 
-  /** Ciphertext for the next plaintext; see {@link FrameSealer.push}. */
+  /**
+   * Ciphertext for the next plaintext, whose memory may be reused afterwards.
+   * @throws KeyfoldError INVALID_ARGUMENT for anything but a Uint8Array, LIMIT_EXCEEDED, CLOSED after end()
+   */
   push(plaintext: Uint8Array): Uint8Array[] {
+    // A string has no byteLength: it would be sealed as nothing at all.
+    if (!isUint8Array(plaintext)) throw new KeyfoldError('INVALID_ARGUMENT', 'A checkpoint is sealed from chunks of type Uint8Array.');
     return this.#frames.push(plaintext);
   }
 
-  /** The end of the last frame. */
+  /**
+   * The end of the last frame.
+   * @throws KeyfoldError CLOSED when called again
+   */
   end(): Uint8Array {
     return this.#frames.end();
   }
@@ -100,6 +111,14 @@ interface CheckpointParts {
   readonly record: Uint8Array;
   readonly wrap: WrappedKey;
   readonly frameKey: FrameKey;
+}
+
+/** What would otherwise be found out only after the KMS was asked. */
+function checkChoices({ suite = DEFAULT_SUITE, generation = 1 }: SealCheckpointOptions): void {
+  if (!isSuiteName(suite)) throw new KeyfoldError('INVALID_ARGUMENT', `The suite must be one of ${ALL_SUITES.join(', ')}.`);
+  if (!Number.isSafeInteger(generation) || generation < 1) {
+    throw new KeyfoldError('INVALID_ARGUMENT', 'A generation is an integer from 1 to 2^53 - 1.');
+  }
 }
 
 function prepare(
@@ -117,7 +136,7 @@ function prepare(
     use: 'checkpoint',
     state: 'active',
     generation: options.generation ?? 1,
-    created: clock.now(),
+    created: Math.floor(clock.now()),
     binding: frameKey.commitment,
     sealedMetadata: sealMetadata(key.dek, header, context, key.json, random),
     wraps: [key.wrap],

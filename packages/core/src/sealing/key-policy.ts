@@ -1,6 +1,6 @@
 import { KeyfoldError } from '../errors.ts';
 import type { KmsClient, WrappedKey } from '../ports/kms-client.ts';
-import { ALL_SUITES, type SuiteName } from './suites.ts';
+import { ALL_SUITES, type SuiteName, isSuiteName } from './suites.ts';
 
 /** What a reader accepts. Nothing that a stored record names is contacted unless it is in here. */
 export interface KeyPolicy {
@@ -18,6 +18,14 @@ export function keyPolicy(
   options: { readonly suites?: readonly SuiteName[]; readonly requireAuthenticatedWraps?: boolean } = {},
 ): KeyPolicy {
   if (kms.length === 0) throw new KeyfoldError('CONFIG_INVALID', 'At least one KmsClient is needed.');
+  if (kms.some((client, index) => kms.findIndex((other) => sameKey(client, other)) !== index)) {
+    // The second would never be asked, and its owner would count on it.
+    throw new KeyfoldError('CONFIG_INVALID', 'Two KmsClients are for the same key; name each key once.');
+  }
+  const suites = options.suites ?? ALL_SUITES;
+  if (suites.length === 0 || !suites.every(isSuiteName)) {
+    throw new KeyfoldError('CONFIG_INVALID', `The accepted suites must be one or more of ${ALL_SUITES.join(', ')}.`);
+  }
   const forgeable = kms.find((client) => !client.capabilities.authenticatedWraps);
   if (forgeable !== undefined && options.requireAuthenticatedWraps !== false) {
     throw new KeyfoldError(
@@ -26,12 +34,19 @@ export function keyPolicy(
         'Use another kind of key, or accept that with requireAuthenticatedWraps: false.',
     );
   }
-  return Object.freeze({ kms: [...kms], suites: options.suites ?? ALL_SUITES });
+  return Object.freeze({ kms: Object.freeze([...kms]), suites: Object.freeze([...suites]) });
 }
 
 /** The client that may open a wrap, by exact comparison with what is configured. */
-export function clientFor(policy: KeyPolicy, wrap: WrappedKey): KmsClient | undefined {
-  return policy.kms.find((client) => client.provider === wrap.provider && client.keyId === wrap.keyId);
+export function clientFor(policy: KeyPolicy, wrap: KeyName): KmsClient | undefined {
+  return policy.kms.find((client) => sameKey(client, wrap));
+}
+
+type KeyName = Pick<WrappedKey, 'provider' | 'keyId'>;
+
+/** Whether two names are of the same KEK, whichever version. */
+export function sameKey(a: KeyName, b: KeyName): boolean {
+  return a.provider === b.provider && a.keyId === b.keyId;
 }
 
 /** The record's wraps that the policy accepts, in the policy's order. */

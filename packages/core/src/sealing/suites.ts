@@ -10,6 +10,11 @@ export const SUITES = {
 
 export type SuiteName = keyof typeof SUITES;
 
+/** For configuration that no compiler has seen. */
+export function isSuiteName(name: string): name is SuiteName {
+  return Object.hasOwn(SUITES, name);
+}
+
 /** The suite of a header's byte, if the reader accepts it: anything else would be a way to downgrade. */
 export function acceptedSuite(id: number, accepted: readonly SuiteName[]): FramedSuite | undefined {
   return accepted.map((name) => SUITES[name]).find((suite) => suite.id === id);

@@ -37,7 +37,7 @@ export class MemoryKms implements KmsClient {
 
   async decrypt(wrapped: WrappedKey, options: KmsCallOptions): Promise<Uint8Array> {
     await this.#enter('decrypt', options.signal);
-    const version = this.#keys[Number(wrapped.keyVersion) - 1];
+    const version = this.#keys.find((_, index) => String(index + 1) === wrapped.keyVersion);
     if (wrapped.provider !== this.provider || wrapped.keyId !== this.keyId || version === undefined) {
       throw new KeyfoldError('KEY_NOT_FOUND', 'The memory KMS has no such key or version.');
     }
