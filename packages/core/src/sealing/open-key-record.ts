@@ -45,7 +45,8 @@ export async function openCheckpointRecord(
   identity: CheckpointIdentity,
   options: OpenKeyRecordOptions,
 ): Promise<OpenedKeyRecord> {
-  const parsed = parseCheckpointRecord(bytes, identity, options.policy);
+  // A copy: what is verified after the KMS was asked must be what was parsed before.
+  const parsed = parseCheckpointRecord(new Uint8Array(bytes), identity, options.policy);
   const candidates = acceptedWraps(options.policy, parsed.record.wraps);
   if (candidates.length === 0) throw notAllowed(identity);
   let unavailable: unknown;

@@ -1,0 +1,32 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type DemoArguments, USAGE, parseArguments } from './arguments.ts';
+import { demo } from './demo.ts';
+
+const DEFAULT_INPUT = fileURLToPath(new URL('../../../node_modules', import.meta.url));
+
+/** The command: resolves to the exit code; 0 only when everything held. */
+export async function run(argv: readonly string[]): Promise<number> {
+  let options: DemoArguments | undefined;
+  try {
+    options = parseArguments(argv, DEFAULT_INPUT);
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`);
+    return 2;
+  }
+  if (options === undefined) {
+    console.log(USAGE);
+    return 0;
+  }
+  const directory = mkdtempSync(join(tmpdir(), 'keyfold-demo-'));
+  try {
+    return (await demo(options, directory)) ? 0 : 1;
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    return 1;
+  } finally {
+    if (!options.keep) rmSync(directory, { recursive: true, force: true });
+  }
+}
