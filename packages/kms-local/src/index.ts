@@ -1,0 +1,4 @@
+export { createLocalKeyFile } from './key-file.ts';
+export { LocalKms } from './local-kms.ts';
+export type { LocalKmsClient } from './local-kms-client.ts';
+export type { CreateOptions, KdfOptions, OpenOptions, Password, UnlockOptions } from './options.ts';
