@@ -15,7 +15,7 @@ export async function demo(options: DemoArguments, directory: string): Promise<b
   const input = findInput(root, options.maxBytes);
   if (input.files.length === 0) throw new Error(`There are no text files at ${root}. Name a file or directory that has some.`);
   const report = new Report(options.json);
-  report.input(relative(process.cwd(), root) || root, input);
+  report.input(relative(process.cwd(), root), input);
   const crashed = await prepare(join(directory, 'crashed'));
   const undisturbed = await prepare(join(directory, 'undisturbed'));
   const onSaved = (bytesDone: number): void => {
@@ -56,7 +56,7 @@ export async function demo(options: DemoArguments, directory: string): Promise<b
     kills === 3 &&
     run.final.sha256 === reference.sha256 &&
     raw.found === 0 &&
-    refusals.every(({ code }) => code !== undefined) &&
+    refusals.every(({ code }) => code !== 'NOT_REFUSED') &&
     rotation.dataFilesUntouched &&
     rotation.readable === rotation.rewrapped &&
     rotation.sha256 === reference.sha256;

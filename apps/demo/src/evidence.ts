@@ -43,7 +43,7 @@ export async function lookAtRawBytes(workspace: Workspace, id: string): Promise<
   const words = plaintext
     .toString('utf8')
     .split('\n')
-    .map((line) => line.split('\t')[0] ?? '')
+    .map((line) => line.slice(0, line.indexOf('\t')))
     .filter((word) => word.length >= 8)
     .slice(0, 200);
   return {
@@ -58,15 +58,15 @@ export async function lookAtRawBytes(workspace: Workspace, id: string): Promise<
 
 /** Shannon entropy of the byte values. */
 function entropy(bytes: Uint8Array): number {
-  const counts = new Float64Array(256);
-  for (const byte of bytes) counts[byte] = (counts[byte] ?? 0) + 1;
-  return counts.reduce((sum, count) => (count === 0 ? sum : sum - (count / bytes.byteLength) * Math.log2(count / bytes.byteLength)), 0);
+  const counts = new Map<number, number>();
+  for (const byte of bytes) counts.set(byte, (counts.get(byte) ?? 0) + 1);
+  return [...counts.values()].reduce((sum, count) => sum - (count / bytes.byteLength) * Math.log2(count / bytes.byteLength), 0);
 }
 
 export interface Refusal {
   readonly what: string;
-  /** The error's code, or undefined when nothing was refused, which would be a defect. */
-  readonly code: string | undefined;
+  /** The error's code, or NOT_REFUSED, which would be a defect. */
+  readonly code: string;
   readonly message: string;
 }
 
@@ -77,7 +77,8 @@ export async function provokeRefusals(workspace: Workspace, id: string, director
   const file = dataFileOf(workspace, id, copy);
   const bytes = readFileSync(file);
   const bit = Math.floor(seededRandom(seed, 'bit') * bytes.byteLength * 8);
-  bytes[bit >> 3] = (bytes[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+  const byte = Math.floor(bit / 8);
+  bytes.writeUInt8(bytes.readUInt8(byte) ^ (1 << (bit % 8)), byte);
   writeFileSync(file, bytes);
   const otherKeys = join(directory, 'other-keys');
   mkdirSync(otherKeys, { mode: 0o700 });
@@ -101,10 +102,11 @@ export async function provokeRefusals(workspace: Workspace, id: string, director
   ];
 }
 
-async function refusal(what: string, attempt: () => Promise<void>): Promise<Refusal> {
+/** How an attempt that must fail fails. */
+export async function refusal(what: string, attempt: () => Promise<void>): Promise<Refusal> {
   try {
     await attempt();
-    return { what, code: undefined, message: 'NOT REFUSED' };
+    return { what, code: 'NOT_REFUSED', message: 'It should have been.' };
   } catch (error) {
     if (!isKeyfoldError(error)) throw error;
     return { what, code: error.code, message: error.message };
@@ -132,7 +134,7 @@ export async function rotateAndRewrap(workspace: Workspace, id: string): Promise
   const to = await kms.rotateKey();
   const rotateMs = performance.now() - started;
   let rewrapped = 0;
-  for await (const each of store.list()) if ((await store.rewrap(each)).outcome === 'rewrapped') rewrapped++;
+  for await (const each of store.list()) rewrapped += Number((await store.rewrap(each)).outcome === 'rewrapped');
   let readable = 0;
   for await (const each of store.list()) {
     await WordIndex.restore(store.loadStream(each));
@@ -146,7 +148,7 @@ export async function rotateAndRewrap(workspace: Workspace, id: string): Promise
 /** One digest over names and contents of all data files. */
 function dataDigests(workspace: Workspace): string {
   const hash = createHash('sha256');
-  for (const { name, path } of filesBelow(workspace.checkpoints).sort((a, b) => (a.path < b.path ? -1 : 1))) {
+  for (const { name, path } of filesBelow(workspace.checkpoints).toSorted((a, b) => a.path.localeCompare(b.path, 'en'))) {
     if (name.endsWith('.kfc')) hash.update(name).update(readFileSync(path));
   }
   return hash.digest('hex');

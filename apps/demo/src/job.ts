@@ -1,4 +1,3 @@
-/** The stateful job, as a process of its own: resumes from the newest checkpoint, goes on, may be killed anywhere. */
 import { readFileSync } from 'node:fs';
 import { findInput, type Input } from './input.ts';
 import type { JobMessage, JobOrder } from './job-protocol.ts';
@@ -15,11 +14,19 @@ interface Progress {
   sequence: number;
 }
 
-async function main(order: JobOrder): Promise<void> {
+/** The job's way to the world: a process of its own has the supervisor at the other end. */
+export interface JobPort {
+  readonly tell: (message: JobMessage) => void;
+  /** Says that the moment has come and never returns: a SIGKILL ends the wait, and the process with it. */
+  readonly awaitKill: (where: string) => Promise<never>;
+}
+
+/** The stateful job: resumes from the newest checkpoint, goes on, may be killed anywhere. */
+export async function job(order: JobOrder, port: JobPort): Promise<void> {
   const input = findInput(order.input, order.maxBytes);
   const { store, close } = await openStore(workspaceIn(order.directory));
   const progress = await resume(store, input);
-  tell({ type: 'started', from: progress.bytesDone, checkpoint: progress.sequence });
+  port.tell({ type: 'started', from: progress.bytesDone, checkpoint: progress.sequence });
   const interval = Math.max(1, Math.ceil(input.bytes / order.checkpoints));
   let due = progress.bytesDone + interval;
   for (const [position, file] of input.files.entries()) {
@@ -27,15 +34,14 @@ async function main(order: JobOrder): Promise<void> {
     progress.index.addFile(position, readFileSync(file.path, 'utf8'));
     progress.nextFile = position + 1;
     progress.bytesDone += file.size;
-    if (order.killAt?.bytes !== undefined && progress.bytesDone >= order.killAt.bytes) await awaitKill('between checkpoints');
+    if (progress.bytesDone >= (order.killAt?.bytes ?? Number.POSITIVE_INFINITY)) await port.awaitKill('between checkpoints');
     if (progress.bytesDone >= due || progress.nextFile === input.files.length) {
-      await checkpoint(store, input, progress, order);
+      await checkpoint(store, input, progress, order, port);
       due = progress.bytesDone + interval;
     }
   }
   await close();
-  tell({ type: 'finished', checkpoint: idOf(progress.sequence), words: progress.index.words, ...progress.index.digest() });
-  process.disconnect();
+  port.tell({ type: 'finished', checkpoint: idOf(progress.sequence), words: progress.index.words, ...progress.index.digest() });
 }
 
 async function resume(store: OpenStore['store'], input: Input): Promise<Progress> {
@@ -51,28 +57,33 @@ async function resume(store: OpenStore['store'], input: Input): Promise<Progress
   };
 }
 
-async function checkpoint(store: OpenStore['store'], input: Input, progress: Progress, order: JobOrder): Promise<void> {
+async function checkpoint(
+  store: OpenStore['store'],
+  input: Input,
+  progress: Progress,
+  { killAt }: JobOrder,
+  port: JobPort,
+): Promise<void> {
   progress.sequence++;
-  const { killAt } = order;
-  const killHere = killAt?.insideSaveFrom !== undefined && progress.bytesDone >= killAt.insideSaveFrom ? killAt.chunk : undefined;
+  const killHere = progress.bytesDone >= (killAt?.insideSaveFrom ?? Number.POSITIVE_INFINITY) ? killAt?.chunk : undefined;
   const { nextFile, bytesDone, sequence } = progress;
-  await store.save(idOf(sequence), chunks(progress.index, killHere), {
+  await store.save(idOf(sequence), chunks(progress.index, killHere, port), {
     metadata: { job: 'word-index', sequence, nextFile, bytesDone, fingerprint: input.fingerprint },
   });
-  tell({ type: 'saved', checkpoint: sequence, bytesDone });
+  port.tell({ type: 'saved', checkpoint: sequence, bytesDone });
   for (const old of (await savedIds(store)).slice(0, -KEPT)) await store.delete(old);
 }
 
 /** The state for save(); where a kill is ordered, waits for it in the middle. */
-async function* chunks(index: WordIndex, killAfter: number | undefined): AsyncGenerator<Uint8Array, void, undefined> {
+async function* chunks(index: WordIndex, killAfter: number | undefined, port: JobPort): AsyncGenerator<Uint8Array, void, undefined> {
   let count = 0;
   for (const chunk of index.serialize()) {
     yield chunk;
     count++;
-    if (count === killAfter) await awaitKill('inside a save');
+    if (count === killAfter) await port.awaitKill('inside a save');
   }
   // A state of few chunks: its end is inside the save as well.
-  if (killAfter !== undefined) await awaitKill('inside a save');
+  if (killAfter !== undefined) await port.awaitKill('inside a save');
 }
 
 async function savedIds(store: OpenStore['store']): Promise<string[]> {
@@ -84,23 +95,3 @@ async function savedIds(store: OpenStore['store']): Promise<string[]> {
 function idOf(sequence: number): string {
   return ID_PREFIX + String(sequence).padStart(6, '0');
 }
-
-/** Says that the moment has come; the supervisor's SIGKILL ends the wait, and the process with it. */
-async function awaitKill(where: string): Promise<never> {
-  tell({ type: 'kill-me', where });
-  return new Promise<never>(() => {
-    setInterval(() => undefined, 60_000);
-  });
-}
-
-function tell(message: JobMessage): void {
-  process.send?.(message);
-}
-
-process.once('message', (order) => {
-  main(order as JobOrder).catch((error: unknown) => {
-    tell({ type: 'failed', message: error instanceof Error ? error.message : String(error) });
-    process.exitCode = 1;
-    process.disconnect();
-  });
-});

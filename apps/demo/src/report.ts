@@ -5,6 +5,9 @@ import type { Input } from './input.ts';
 import type { JobResult } from './job-protocol.ts';
 import type { Attempt } from './supervisor.ts';
 
+/** What stands in the first rows of a data object (docs/spec/checkpoint.md). */
+const LAYOUT = ['magic, version, suite; object id', 'object id; DEK id', 'DEK id; salt', 'salt', 'key commitment', 'key commitment'];
+
 /** Writes the demo's story to a terminal; says nothing when the machine-readable form is wanted. */
 export class Report {
   readonly #quiet: boolean;
@@ -59,14 +62,13 @@ export class Report {
 
   rawBytes(raw: RawBytes, shownPath: string): void {
     this.#line(`  ${shownPath}  ${dim(`${raw.size.toLocaleString('en')} bytes`)}`);
-    const notes = ['magic, version, suite; object id', 'object id; DEK id', 'DEK id; salt', 'salt', 'key commitment', 'key commitment'];
-    for (const [i, row] of raw.rows.entries()) this.#line(`    ${dim((i * 16).toString(16).padStart(4, '0'))}  ${row}  ${dim(notes[i] ?? '')}`);
+    for (const [i, row] of raw.rows.entries()) this.#line(`    ${dim((i * 16).toString(16).padStart(4, '0'))}  ${row}  ${dim(String(LAYOUT[i]))}`);
     this.#line(`  ${raw.bitsPerByte.toFixed(4)} bits of entropy a byte; ${raw.found} of ${raw.searched} words of the state found in it   ${verdict(raw.found === 0, 'opaque', 'READABLE')}`);
   }
 
   refusals(refusals: readonly Refusal[]): void {
     for (const { what, code, message } of refusals) {
-      this.#line(`  ${what.padEnd(46)} ${verdict(code !== undefined, code ?? '', 'NOT REFUSED')}`);
+      this.#line(`  ${what.padEnd(46)} ${verdict(code !== 'NOT_REFUSED', code, 'NOT REFUSED')}`);
       this.#line(dim(wrap(message, 88, '      ')));
     }
   }

@@ -13,7 +13,7 @@ export async function run(argv: readonly string[]): Promise<number> {
   try {
     options = parseArguments(argv, DEFAULT_INPUT);
   } catch (error) {
-    console.error(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`);
+    console.error(`${messageOf(error)}\n\n${USAGE}`);
     return 2;
   }
   if (options === undefined) {
@@ -24,9 +24,13 @@ export async function run(argv: readonly string[]): Promise<number> {
   try {
     return (await demo(options, directory)) ? 0 : 1;
   } catch (error) {
-    console.error(error instanceof Error ? error.message : error);
+    console.error(messageOf(error));
     return 1;
   } finally {
     if (!options.keep) rmSync(directory, { recursive: true, force: true });
   }
+}
+
+function messageOf(error: unknown): string {
+  return (error as Error).message;
 }

@@ -2,7 +2,8 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { JobMessage, JobOrder, JobResult } from './job-protocol.ts';
 
-const JOB = fileURLToPath(new URL('../dist/job.js', import.meta.url));
+/** Compiled: the child is plain Node, also when this file runs in a test. */
+const JOB = fileURLToPath(new URL('../dist/job-process.js', import.meta.url));
 
 /** How one process of the job went. */
 export interface Attempt {
@@ -18,7 +19,7 @@ export interface Attempt {
 }
 
 /** Starts the job, kills it with SIGKILL when it reaches the ordered point, and waits until it is gone. */
-export async function runJob(order: JobOrder, onSaved: (bytesDone: number) => void = () => undefined): Promise<Attempt> {
+export async function runJob(order: JobOrder, onSaved: (bytesDone: number) => void): Promise<Attempt> {
   const child = fork(JOB, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
   const attempt = { from: 0, saved: 0, killed: undefined as string | undefined, reached: 0, result: undefined as JobResult | undefined };
   let failure: string | undefined;
@@ -47,7 +48,7 @@ export async function runJob(order: JobOrder, onSaved: (bytesDone: number) => vo
   child.send(order);
   const { code, signal } = await exit(child);
   if (failure !== undefined) throw new Error(`The job failed: ${failure}`);
-  if (attempt.killed === undefined ? code !== 0 : signal !== 'SIGKILL') throw new Error(`The job ended unexpectedly (exit code ${String(code)}).`);
+  if (signal === null ? code !== 0 : attempt.killed === undefined) throw new Error(`The job ended unexpectedly (${signal ?? `exit code ${String(code)}`}).`);
   return attempt;
 }
 

@@ -71,7 +71,7 @@ export class WordIndex {
   }
 
   #restoreLine(line: string): void {
-    const [word = '', count = '', files = ''] = line.split('\t');
+    const [word, count, files] = line.split('\t') as [string, string, string];
     this.#postings.set(word, { count: Number(count), files: files.split(',').map(Number) });
   }
 }
