@@ -14,6 +14,11 @@ export function hookedStore(root: string, hook: StepHook): FileSystemObjectStore
   return new FileSystemObjectStore(root, { [STEP_HOOK]: hook });
 }
 
+/** A store to which all that was written up to now is a minute old. */
+export function laterStore(root: string): FileSystemObjectStore {
+  return new FileSystemObjectStore(root, { clock: { now: () => Date.now() + 60_000 } });
+}
+
 /** Everything below the root, the store's own files included. */
 export async function everythingIn(root: string): Promise<string[]> {
   return (await readdir(root, { recursive: true })).sort();

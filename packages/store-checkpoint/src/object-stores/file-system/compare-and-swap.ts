@@ -84,6 +84,7 @@ export async function swap(
   let claimed = false;
   try {
     for (let attempts = 0; !claimed && attempts < ATTEMPTS && (await isIn(location, expected)); attempts += 1) {
+      await context.step('swap:entering');
       claimed = enter(location, wrapper, claim);
       if (!claimed) await complete(context, location, expected);
     }

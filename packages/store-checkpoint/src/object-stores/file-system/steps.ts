@@ -12,6 +12,7 @@ export type Step =
   | 'swap:enclosed'
   | 'swap:filled'
   | 'swap:ready'
+  | 'swap:entering'
   | 'swap:claimed'
   | 'swap:verified'
   | 'swap:published'
