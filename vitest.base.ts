@@ -5,6 +5,8 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     testTimeout: 30_000,
+    // scripts/count-tests.mjs reads the second one.
+    reporters: ['default', ['json', { outputFile: 'coverage/tests.json' }]],
     coverage: {
       enabled: true,
       provider: 'v8',
