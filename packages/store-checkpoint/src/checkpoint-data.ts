@@ -1,19 +1,24 @@
 import { KeyfoldError } from '@keyfold/core';
+import { throwIfAborted } from '@keyfold/core/provider';
 import type { CheckpointData } from './checkpoint-store.ts';
+import { untilAborted } from './until-aborted.ts';
 
 const SLICE_BYTES = 1_048_576;
 
 /**
  * The data in chunks, whichever way it was given; large arrays in views of 1 MiB.
- * @throws KeyfoldError INVALID_ARGUMENT for anything that is no bytes, as a rejection of the iteration
+ * @throws KeyfoldError INVALID_ARGUMENT for anything that is no bytes, and ABORTED, as a rejection of the iteration
  */
-export async function* chunksOf(data: CheckpointData): AsyncGenerator<Uint8Array, void, undefined> {
+export async function* chunksOf(data: CheckpointData, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array, void, undefined> {
   if (data instanceof Uint8Array) {
-    for (let offset = 0; offset < data.byteLength; offset += SLICE_BYTES) yield data.subarray(offset, offset + SLICE_BYTES);
+    for (let offset = 0; offset < data.byteLength; offset += SLICE_BYTES) {
+      throwIfAborted(signal);
+      yield data.subarray(offset, offset + SLICE_BYTES);
+    }
     return;
   }
-  if (typeof data !== 'object' || !(Symbol.asyncIterator in data)) throw notBytes('The data');
-  for await (const chunk of data) {
+  if (!isAsyncIterable(data)) throw notBytes('The data');
+  for await (const chunk of untilAborted(data, signal)) {
     if (!(chunk instanceof Uint8Array)) throw notBytes('A chunk of the data');
     yield chunk;
   }
@@ -42,8 +47,23 @@ export async function collect(chunks: AsyncIterable<Uint8Array>, maxBytes: numbe
   return joined;
 }
 
+const DEFAULT_MAX_LOAD_BYTES = 2 ** 30;
+
+/**
+ * The limit of one load().
+ * @throws KeyfoldError INVALID_ARGUMENT: a limit that is no number would limit nothing
+ */
+export function resolveMaxBytes(maxBytes: number = DEFAULT_MAX_LOAD_BYTES): number {
+  if (typeof maxBytes === 'number' && maxBytes >= 0) return maxBytes;
+  throw new KeyfoldError('INVALID_ARGUMENT', 'The option "maxBytes" must be a number of bytes, 0 or more.');
+}
+
 export function tooLarge(what: string, maxBytes: number): KeyfoldError {
   return new KeyfoldError('LIMIT_EXCEEDED', `${what} is larger than ${maxBytes} bytes. Read it with loadStream(), or raise maxBytes.`);
+}
+
+function isAsyncIterable(data: unknown): boolean {
+  return typeof data === 'object' && data !== null && Symbol.asyncIterator in data;
 }
 
 function notBytes(what: string): KeyfoldError {

@@ -6,35 +6,46 @@ const RECORD_SUFFIX = '.kfk';
 const DATA_SUFFIX = '.kfc';
 const PLAIN_SUFFIX = '.kfp';
 
+/** What an object store must take as a name. */
+const NAME_LIMIT = 3_072;
+/** What a data object's name has besides the id: a dot, the object id in hex, and the suffix. */
+const LONGEST_SUFFIX = 1 + 32 + DATA_SUFFIX.length;
+
 /**
  * The object name of an id: what is outside `[a-z0-9._/-]` is percent-encoded
  * with lowercase digits, capitals included, because file systems fold case and
  * normalise Unicode.
- * @throws KeyfoldError INVALID_ARGUMENT for an id that is too long, or whose segments are empty, `.` or `..`
+ * @throws KeyfoldError INVALID_ARGUMENT for an id that is too long, holds NUL, or whose segments are empty, `.` or `..`
  */
 export function encodeId(id: string): string {
   if (typeof id !== 'string' || id.length === 0 || id.length > ID_LIMIT_BYTES) throw invalidId('has 1 to 1,024 UTF-8 bytes');
   const bytes = encodeUtf8(id, 'The checkpoint id');
   if (bytes.byteLength > ID_LIMIT_BYTES) throw invalidId('has 1 to 1,024 UTF-8 bytes');
+  if (id.includes('\0')) throw invalidId('has no NUL character');
   const segments = id.split('/');
-  if (segments.some((segment) => segment === '' || segment === '.' || segment === '..')) {
+  if (segments.some(isNoSegment)) {
     throw invalidId('has no empty, "." or ".." segments and neither begins nor ends with "/"');
   }
   // `a.kfk` is the file of the checkpoint `a`, so it cannot be a directory as well.
   if (segments.slice(0, -1).some((segment) => /\.kf[kcp]$/.test(segment))) {
     throw invalidId('has no segment before a "/" that ends in ".kfk", ".kfc" or ".kfp"');
   }
-  return percentEncode(bytes);
+  const encoded = percentEncode(bytes);
+  if (encoded.length > NAME_LIMIT - LONGEST_SUFFIX) {
+    throw invalidId(`has at most ${NAME_LIMIT - LONGEST_SUFFIX} characters once what is outside [a-z0-9._/-] counts as three`);
+  }
+  return encoded;
 }
 
 /**
- * The object-name prefix of an id prefix.
+ * The object-name prefix of an id prefix; it may end in the middle of a segment.
  * @throws KeyfoldError INVALID_ARGUMENT
  */
 export function encodeIdPrefix(prefix: string): string {
-  const bytes = encodeUtf8(prefix, 'The prefix');
-  if (bytes.byteLength > ID_LIMIT_BYTES || prefix.split('/').some((segment) => segment === '.' || segment === '..')) {
-    throw new KeyfoldError('INVALID_ARGUMENT', 'A prefix has at most 1,024 UTF-8 bytes and no "." or ".." segments.');
+  const bytes = typeof prefix === 'string' && prefix.length <= ID_LIMIT_BYTES ? encodeUtf8(prefix, 'The prefix') : undefined;
+  const complete = bytes === undefined ? [] : prefix.split('/').slice(0, -1);
+  if (bytes === undefined || bytes.byteLength > ID_LIMIT_BYTES || complete.some(isNoSegment)) {
+    throw new KeyfoldError('INVALID_ARGUMENT', 'A prefix has at most 1,024 UTF-8 bytes and no empty, "." or ".." segments before a "/".');
   }
   return percentEncode(bytes);
 }
@@ -81,6 +92,10 @@ function decodeId(name: string): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+function isNoSegment(segment: string): boolean {
+  return segment === '' || segment === '.' || segment === '..';
 }
 
 function percentEncode(bytes: Uint8Array): string {

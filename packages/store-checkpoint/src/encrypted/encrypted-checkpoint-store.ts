@@ -13,7 +13,7 @@ import {
   systemClock,
 } from '@keyfold/core';
 import { toHex } from '@keyfold/core/provider';
-import { collect } from '../checkpoint-data.ts';
+import { collect, resolveMaxBytes } from '../checkpoint-data.ts';
 import type { CallOptions, CheckpointData, CheckpointStore, LoadOptions, LoadStreamOptions, SaveOptions } from '../checkpoint-store.ts';
 import { encodeId } from '../object-names.ts';
 import { resolveEncryption } from './encryption-config.ts';
@@ -21,14 +21,12 @@ import { KeyAgeGuard, type KeyStatus } from './key-age.ts';
 import { testKms } from './kms-test.ts';
 import { loadChunks, openRecord } from './load.ts';
 import { INLINE_LIMIT_BYTES, ObjectKeyRecordStore } from './object-key-record-store.ts';
-import { type EncryptedCheckpointStoreOptions, checkOptions } from './options.ts';
+import { type EncryptedCheckpointStoreOptions, checkOptions, requireKms } from './options.ts';
 import type { CheckpointReceipt } from './receipt.ts';
 import { remove } from './remove.ts';
 import { save } from './save.ts';
 import type { StoreContext } from './store-context.ts';
 import { Trail } from './trail.ts';
-
-const DEFAULT_MAX_LOAD_BYTES = 2 ** 30;
 
 /**
  * Checkpoints sealed with AES-256-GCM, each under a data key of its own that a
@@ -58,8 +56,8 @@ export class EncryptedCheckpointStore implements CheckpointStore<CheckpointRecei
     const meter = new Meter(options.metrics, options.metricsPrefix);
     const guard = { meter, clock, timeoutMs: options.kmsTimeoutMs ?? 10_000 };
     const own = typeof options.kms === 'function' ? await options.kms(options.tenant) : options.kms;
-    const kms = new GuardedKmsClient(own, guard);
-    const accepted = (options.acceptedKms ?? []).map((client) => new GuardedKmsClient(client, guard));
+    const kms = new GuardedKmsClient(requireKms(own, 'kms'), guard);
+    const accepted = (options.acceptedKms ?? []).map((client) => new GuardedKmsClient(requireKms(client, 'acceptedKms'), guard));
     const context: StoreContext = {
       tenant: options.tenant,
       objects: options.objects,
@@ -87,8 +85,8 @@ export class EncryptedCheckpointStore implements CheckpointStore<CheckpointRecei
   }
 
   async load(id: string, options: LoadOptions<CheckpointReceipt> = {}): Promise<Uint8Array> {
-    const maxBytes = options.maxBytes ?? DEFAULT_MAX_LOAD_BYTES;
-    const chunks = this.#chunks(id, { ...options, maxBytes: maxBytes + overheadOf(maxBytes) });
+    const maxBytes = resolveMaxBytes(options.maxBytes);
+    const chunks = this.#chunks(id, { ...options, maxBytes });
     return collect(chunks, maxBytes, `The checkpoint ${JSON.stringify(id)}`);
   }
 
@@ -125,7 +123,7 @@ export class EncryptedCheckpointStore implements CheckpointStore<CheckpointRecei
   async rewrap(id: string, options: CallOptions = {}): Promise<RewrapResult> {
     return this.#run('key.rewrap', id, async (note) => {
       const { tenant, records, policy, cache, kms: target } = this.#context;
-      const result = await rewrapRecord({ records, key: id, identity: { tenant, checkpoint: id }, policy, target, cache, ...options });
+      const result = await rewrapRecord({ records, key: id, identity: { tenant, checkpoint: id }, policy, target, cache, signal: options.signal });
       note(toHex(result.dekId), result.wrap);
       return result;
     });
@@ -185,11 +183,6 @@ export class EncryptedCheckpointStore implements CheckpointStore<CheckpointRecei
   }
 
   #requireOpen(): void {
-    if (this.#closed) throw new KeyfoldError('CLOSED', 'This checkpoint store was closed.');
+    if (this.#closed) throw new KeyfoldError('CLOSED', 'This checkpoint store was closed. Open it again to go on.');
   }
-}
-
-/** The most that sealing adds: a lead, and a tag for every 16 KiB. */
-function overheadOf(bytes: number): number {
-  return 96 + 16 * (1 + Math.ceil(bytes / 16_384));
 }

@@ -44,6 +44,7 @@ const DAY_MS = 86_400_000;
  */
 export function resolveEncryption(config: EncryptionConfig, audit: AuditSink | undefined): ResolvedEncryption {
   refuseUnknown('encryption', config, ['enabled', 'algorithm', 'keyRotation', 'auditLogging', 'fipsMode']);
+  requireFlags('encryption', config, ['enabled', 'auditLogging', 'fipsMode']);
   if (config.enabled === false) {
     throw unsupported('encryption.enabled: false', 'Open a PlainCheckpointStore if plaintext is what you want.');
   }
@@ -54,13 +55,21 @@ export function resolveEncryption(config: EncryptionConfig, audit: AuditSink | u
   if (config.auditLogging === false && audit !== undefined) {
     throw invalid('encryption.auditLogging is false and an audit sink is given. Leave one of them out.');
   }
-  return { suite: resolveSuite(config.algorithm), keyAge: config.keyRotation && resolveKeyAge(config.keyRotation) };
+  const { algorithm, keyRotation } = config;
+  return { suite: resolveSuite(algorithm), keyAge: keyRotation === undefined ? undefined : resolveKeyAge(keyRotation) };
 }
 
 /** @throws KeyfoldError CONFIG_INVALID: a misspelt option must not be ignored */
-export function refuseUnknown(what: string, options: object, known: readonly string[]): void {
+export function refuseUnknown(what: string, options: unknown, known: readonly string[]): void {
+  if (typeof options !== 'object' || options === null) throw invalid(`${what} takes an object. Known options are: ${known.join(', ')}.`);
   const unknown = Object.keys(options).find((name) => !known.includes(name));
   if (unknown !== undefined) throw invalid(`${what} has no option ${JSON.stringify(unknown)}. Known are: ${known.join(', ')}.`);
+}
+
+/** @throws KeyfoldError CONFIG_INVALID: the text "true" must not pass for a switch that is off */
+function requireFlags<T extends object>(what: string, options: T, flags: readonly (keyof T & string)[]): void {
+  const wrong = flags.find((flag) => options[flag] !== undefined && typeof options[flag] !== 'boolean');
+  if (wrong !== undefined) throw invalid(`${what}.${wrong} must be true or false.`);
 }
 
 function resolveSuite(algorithm: EncryptionConfig['algorithm'] = 'aes-256-gcm'): SuiteName {
@@ -77,6 +86,7 @@ function resolveSuite(algorithm: EncryptionConfig['algorithm'] = 'aes-256-gcm'):
 
 function resolveKeyAge(rotation: KeyRotationConfig): KeyAgePolicy {
   refuseUnknown('encryption.keyRotation', rotation, ['intervalDays', 'maxAgeDays', 'autoRotate']);
+  requireFlags('encryption.keyRotation', rotation, ['autoRotate']);
   const { intervalDays = 30, maxAgeDays = 90, autoRotate = true } = rotation;
   if (!isDays(intervalDays) || !isDays(maxAgeDays) || maxAgeDays < intervalDays) {
     throw invalid('encryption.keyRotation: intervalDays and maxAgeDays must be days above 0, and maxAgeDays not below intervalDays.');
@@ -91,7 +101,7 @@ function isDays(value: unknown): value is number {
   return typeof value === 'number' && Number.isFinite(value) && value > 0;
 }
 
-function invalid(message: string): KeyfoldError {
+export function invalid(message: string): KeyfoldError {
   return new KeyfoldError('CONFIG_INVALID', message);
 }
 

@@ -49,7 +49,8 @@ export class KeyAgeGuard {
 
   /** A version of unknown age is expired: the policy cannot be shown to hold. */
   #judge(version: KeyVersion): KeyStatus {
-    const age = version.createdAt === undefined ? Number.POSITIVE_INFINITY : this.#clock.now() - version.createdAt;
+    const created = version.createdAt ?? Number.NaN;
+    const age = Number.isFinite(created) ? this.#clock.now() - created : Number.POSITIVE_INFINITY;
     return { version, rotationDue: age >= this.#policy.intervalMs, expired: age >= this.#policy.maxAgeMs };
   }
 }

@@ -11,7 +11,7 @@ const ATTEMPTS = 5;
 
 export interface OpenCheckpointOptions extends CallOptions {
   readonly expect?: CheckpointReceipt | undefined;
-  /** Refuses larger data objects before anything is read. */
+  /** Plaintext bytes: refuses data objects that certainly hold more before anything is read. */
   readonly maxBytes?: number;
   /** Told which record was opened, before any plaintext is given out. */
   readonly onOpened: (opened: OpenedKeyRecord) => Promise<void>;
@@ -94,17 +94,23 @@ async function openData(
   { maxBytes = Number.POSITIVE_INFINITY, signal }: OpenCheckpointOptions,
 ): Promise<Omit<OpenCheckpoint, 'opened'> | undefined> {
   const { record, rest } = opened.parsed;
+  const sealedLimit = maxBytes + overheadOf(maxBytes);
   if (rest.byteLength > 0) {
-    if (rest.byteLength > maxBytes) throw tooLarge(`The checkpoint ${JSON.stringify(id)}`, maxBytes);
+    if (rest.byteLength > sealedLimit) throw tooLarge(`The checkpoint ${JSON.stringify(id)}`, maxBytes);
     return { body: single(rest), cancel: () => Promise.resolve() };
   }
   const object = await context.objects.open(dataName(id, toHex(record.objectId)), { signal });
   if (object === undefined) return undefined;
-  if (object.size > maxBytes) {
+  if (object.size > sealedLimit) {
     await object.cancel();
     throw tooLarge(`The checkpoint ${JSON.stringify(id)}`, maxBytes);
   }
   return { body: object.body, cancel: () => object.cancel() };
+}
+
+/** The most that sealing adds: a lead, and a tag for every 16 KiB. */
+function overheadOf(bytes: number): number {
+  return 96 + 16 * (1 + Math.ceil(bytes / 16_384));
 }
 
 async function* single(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {
@@ -112,5 +118,5 @@ async function* single(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, unde
 }
 
 function notFound(id: string): KeyfoldError {
-  return new KeyfoldError('NOT_FOUND', `There is no checkpoint ${JSON.stringify(id)}.`);
+  return new KeyfoldError('NOT_FOUND', `There is no checkpoint ${JSON.stringify(id)}. Check the id and the tenant; list() gives those that are there.`);
 }

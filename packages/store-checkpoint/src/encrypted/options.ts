@@ -1,14 +1,13 @@
-import {
-  type AuditSink,
-  type Clock,
-  type KeyCacheOptions,
-  KeyfoldError,
-  type KmsClient,
-  type MetricsSink,
-  type ObjectStore,
+import type {
+  AuditSink,
+  Clock,
+  KeyCacheOptions,
+  KmsClient,
+  MetricsSink,
+  ObjectStore,
 } from '@keyfold/core';
 import { encodeUtf8 } from '@keyfold/core/provider';
-import { type EncryptionConfig, refuseUnknown } from './encryption-config.ts';
+import { type EncryptionConfig, invalid, refuseUnknown } from './encryption-config.ts';
 import { INLINE_LIMIT_BYTES } from './object-key-record-store.ts';
 
 export interface EncryptedCheckpointStoreOptions {
@@ -47,26 +46,48 @@ const KNOWN = [
   'kmsTimeoutMs', 'inlineLimitBytes', 'requireAuthenticatedWraps', 'clock',
 ] as const satisfies readonly (keyof EncryptedCheckpointStoreOptions)[];
 
+const KNOWN_CACHE = ['maxEntries', 'maxAgeMs', 'maxUses', 'maxBytes'] as const satisfies readonly (keyof KeyCacheOptions)[];
+
 /** @throws KeyfoldError CONFIG_INVALID */
 export function checkOptions(options: EncryptedCheckpointStoreOptions): void {
   refuseUnknown('EncryptedCheckpointStore.open()', options, KNOWN);
-  const { objects, kms, kmsTimeoutMs = 1, inlineLimitBytes = 0 } = options as Partial<EncryptedCheckpointStoreOptions>;
-  if (objects === undefined || kms === undefined) {
-    throw new KeyfoldError('CONFIG_INVALID', 'EncryptedCheckpointStore.open() needs "objects", "kms" and "tenant".');
+  const { objects, kms, keyCache, metricsPrefix = 'default', kmsTimeoutMs = 1, inlineLimitBytes = 0 } = options as Loose;
+  if (!isObject(objects) || (!isObject(kms) && typeof kms !== 'function')) {
+    throw invalid('EncryptedCheckpointStore.open() needs "objects", "kms" and "tenant".');
   }
   checkTenant(options.tenant);
-  if (!objects.capabilities.conditionalWrites) {
-    throw new KeyfoldError('CONFIG_INVALID', 'This object store has no conditional writes, without which concurrent writers would lose updates.');
+  if ((objects as { capabilities?: Partial<ObjectStore['capabilities']> }).capabilities?.conditionalWrites !== true) {
+    throw invalid('This object store has no conditional writes, without which concurrent writers would lose updates. Use another one.');
   }
-  if (!(kmsTimeoutMs > 0 && kmsTimeoutMs <= 2_147_483_647)) {
-    throw new KeyfoldError('CONFIG_INVALID', 'kmsTimeoutMs must be a number of milliseconds above 0.');
+  if (keyCache !== undefined) refuseUnknown('keyCache', keyCache, KNOWN_CACHE);
+  if (typeof metricsPrefix !== 'string' || !/^[A-Za-z_][A-Za-z0-9_]{0,63}$/.test(metricsPrefix)) {
+    throw invalid('metricsPrefix must be 1 to 64 letters, digits and "_", and not begin with a digit.');
   }
-  if (!Number.isInteger(inlineLimitBytes) || inlineLimitBytes < 0 || inlineLimitBytes > INLINE_LIMIT_BYTES) {
-    throw new KeyfoldError('CONFIG_INVALID', `inlineLimitBytes must be a whole number from 0 to ${INLINE_LIMIT_BYTES}.`);
+  if (!(typeof kmsTimeoutMs === 'number' && kmsTimeoutMs >= 1 && kmsTimeoutMs <= 2_147_483_647)) {
+    throw invalid('kmsTimeoutMs must be a number of milliseconds from 1 to 2,147,483,647.');
   }
+  if (!(typeof inlineLimitBytes === 'number' && Number.isInteger(inlineLimitBytes) && inlineLimitBytes >= 0 && inlineLimitBytes <= INLINE_LIMIT_BYTES)) {
+    throw invalid(`inlineLimitBytes must be a whole number from 0 to ${INLINE_LIMIT_BYTES}.`);
+  }
+}
+
+/** Options as they may come from somebody who does not compile with types. */
+type Loose = Partial<Record<keyof EncryptedCheckpointStoreOptions, unknown>>;
+
+/** @throws KeyfoldError CONFIG_INVALID for something that is no KmsClient, e.g. what a function `kms` gave */
+export function requireKms(client: KmsClient | undefined, what: string): KmsClient {
+  const { provider, keyId, capabilities, generateDataKey } = (client ?? {}) as Partial<KmsClient>;
+  if (client !== undefined && typeof provider === 'string' && typeof keyId === 'string' && isObject(capabilities) && typeof generateDataKey === 'function') {
+    return client;
+  }
+  throw invalid(`"${what}" did not give a KmsClient. Pass one, such as LocalKms.open() resolves to.`);
 }
 
 function checkTenant(tenant: unknown): void {
   const bytes = typeof tenant === 'string' ? encodeUtf8(tenant, 'The tenant').byteLength : 0;
-  if (bytes < 1 || bytes > 256) throw new KeyfoldError('CONFIG_INVALID', 'EncryptedCheckpointStore.open() needs a "tenant" of 1 to 256 UTF-8 bytes.');
+  if (bytes < 1 || bytes > 256) throw invalid('EncryptedCheckpointStore.open() needs a "tenant" of 1 to 256 UTF-8 bytes.');
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
 }

@@ -21,13 +21,21 @@ export interface CheckpointReceipt {
  */
 export function checkReceipt(expect: CheckpointReceipt | undefined, opened: OpenedKeyRecord, id: string): void {
   if (expect === undefined) return;
-  if (!/^[0-9a-f]{32}$/.test(expect.objectId) || !/^[0-9a-f]{64}$/.test(expect.commitment) || !Number.isSafeInteger(expect.generation)) {
-    throw new KeyfoldError('INVALID_ARGUMENT', 'The option "expect" must be a receipt as save() returned it.');
-  }
+  if (!isReceipt(expect)) throw new KeyfoldError('INVALID_ARGUMENT', 'The option "expect" must be a receipt as save() returned it.');
   const { record } = opened.parsed;
   const matches =
     toHex(record.objectId) === expect.objectId &&
     toHex(record.binding) === expect.commitment &&
     record.generation >= expect.generation;
   if (!matches) throw integrityFailure(`The checkpoint ${JSON.stringify(id)}`);
+}
+
+function isReceipt(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  const { objectId, commitment, generation } = value as Partial<Record<string, unknown>>;
+  return isHex(objectId, 32) && isHex(commitment, 64) && Number.isSafeInteger(generation);
+}
+
+function isHex(value: unknown, digits: number): boolean {
+  return typeof value === 'string' && value.length === digits && /^[0-9a-f]*$/.test(value);
 }

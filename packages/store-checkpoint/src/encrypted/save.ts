@@ -89,12 +89,21 @@ async function writeData(
       if (step.done === true) return { inline: concatBytes(...first) };
       first.push(step.value);
     }
-    const name = dataName(id, toHex(sealer.objectId));
-    await context.objects.put(name, chain(first, pieces), { ifNoneMatch: '*', signal: options.signal });
-    return { name };
+    return { name: await putData(context, dataName(id, toHex(sealer.objectId)), chain(first, pieces), options) };
   } finally {
     // Ends the caller's iterator also when the store never began to read it.
     await pieces.return();
+  }
+}
+
+async function putData(context: StoreContext, name: string, body: AsyncIterable<Uint8Array>, options: SaveOptions): Promise<string> {
+  try {
+    await context.objects.put(name, body, { ifNoneMatch: '*', signal: options.signal });
+    return name;
+  } catch (error) {
+    // No record will name it; a store that failed late may have it all the same.
+    if (!isKeyfoldError(error, 'ALREADY_EXISTS')) await discard(context, name);
+    throw error;
   }
 }
 
@@ -103,10 +112,7 @@ async function* sealed(
   data: CheckpointData,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  for await (const chunk of chunksOf(data)) {
-    throwIfAborted(signal);
-    yield* sealer.push(chunk);
-  }
+  for await (const chunk of chunksOf(data, signal)) yield* sealer.push(chunk);
   yield sealer.end();
 }
 
@@ -125,20 +131,36 @@ async function commit(context: StoreContext, id: string, save: Publication, opti
   const { sealer, predecessor, object } = save;
   const bytes = 'inline' in object ? concatBytes(sealer.record, object.inline) : sealer.record;
   try {
+    throwIfAborted(options.signal);
+  } catch (error) {
+    if ('name' in object) await discard(context, object.name);
+    throw error;
+  }
+  try {
     if (predecessor === undefined) await context.records.create(id, bytes, { signal: options.signal });
     else await context.records.compareAndSwap(id, predecessor.stored.version, bytes, { signal: options.signal });
   } catch (error) {
-    if ('name' in object && isDefinite(error)) await discard(context, object.name);
+    if ('name' in object && isDefinite(error) && !(await mayStand(context, id, bytes))) await discard(context, object.name);
     throw isKeyfoldError(error, 'ALREADY_EXISTS') ? exists(id) : error;
   }
   if ('name' in object) await confirmData(context, id, object.name, bytes);
 }
 
-/** Whether the record certainly did not reach the store. After anything else it may have, and the data must stay. */
+/** Whether the store says that it did not take the record. After anything else it may have, and the data must stay. */
 function isDefinite(error: unknown): boolean {
   return (['ALREADY_EXISTS', 'CONFLICT', 'STORAGE_FULL', 'STORAGE_DENIED', 'INVALID_ARGUMENT'] as const).some((code) =>
     isKeyfoldError(error, code),
   );
+}
+
+/** What a store says that failed late, or that tried twice, is not the last word: it may hold the record all the same. */
+async function mayStand(context: StoreContext, id: string, record: Uint8Array): Promise<boolean> {
+  try {
+    const stored = await context.records.get(id);
+    return stored !== undefined && constantTimeEqual(stored.bytes, record);
+  } catch {
+    return true;
+  }
 }
 
 /** Somebody may have cleaned up the data, as an orphan, before its record was there. */

@@ -15,7 +15,8 @@ export class Trail {
   constructor(context: StoreContext, action: AuditAction, id: string) {
     this.#context = context;
     this.#action = action;
-    this.#id = id;
+    // What is no id comes here as well, to be refused: an event takes no more of it than an id may have.
+    this.#id = typeof id === 'string' ? id.slice(0, 1_024) : '';
     this.#started = context.clock.now();
   }
 
@@ -33,7 +34,8 @@ export class Trail {
   /** Counts and times an operation that has succeeded. */
   measure(): void {
     const { meter, clock } = this.#context;
-    const seconds = (clock.now() - this.#started) / 1000;
+    // A wall clock may have been set back meanwhile.
+    const seconds = Math.max(0, clock.now() - this.#started) / 1000;
     if (this.#action === 'checkpoint.encrypt') {
       meter.increment('encryptions', {});
       meter.observe('encryptionSeconds', seconds, {});

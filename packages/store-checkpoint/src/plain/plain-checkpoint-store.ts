@@ -1,11 +1,9 @@
 import { type CheckpointMetadata, KeyfoldError, type ObjectStore } from '@keyfold/core';
 import { integrityFailure, throwIfAborted } from '@keyfold/core/provider';
-import { chunksOf, collect, tooLarge } from '../checkpoint-data.ts';
+import { chunksOf, collect, resolveMaxBytes, tooLarge } from '../checkpoint-data.ts';
 import type { CallOptions, CheckpointData, CheckpointStore, LoadOptions, LoadStreamOptions, SaveOptions } from '../checkpoint-store.ts';
 import { encodeIdPrefix, idOfPlain, plainName } from '../object-names.ts';
 import { decodeMetadataLine, encodeMetadataLine, splitFirstLine } from './metadata-line.ts';
-
-const DEFAULT_MAX_LOAD_BYTES = 2 ** 30;
 
 /** What a plain save() returns. It pins nothing but the size: a plain store cannot tell alteration. */
 export interface PlainReceipt {
@@ -36,7 +34,7 @@ export class PlainCheckpointStore implements CheckpointStore<PlainReceipt> {
   }
 
   async load(id: string, options: LoadOptions<PlainReceipt> = {}): Promise<Uint8Array> {
-    const maxBytes = options.maxBytes ?? DEFAULT_MAX_LOAD_BYTES;
+    const maxBytes = resolveMaxBytes(options.maxBytes);
     return collect(this.#chunks(id, { ...options, maxBytes }), maxBytes, `The checkpoint ${JSON.stringify(id)}`);
   }
 
@@ -61,9 +59,11 @@ export class PlainCheckpointStore implements CheckpointStore<PlainReceipt> {
 
   async *list(options: { readonly prefix?: string } & CallOptions = {}): AsyncIterable<string> {
     this.#requireOpen();
-    for await (const { name } of this.#objects.list({ prefix: encodeIdPrefix(options.prefix ?? ''), signal: options.signal })) {
+    const prefix = options.prefix ?? '';
+    for await (const { name } of this.#objects.list({ prefix: encodeIdPrefix(prefix), signal: options.signal })) {
       const id = idOfPlain(name);
-      if (id !== undefined) yield id;
+      // `a.kfp` begins with "a.", and `a` does not.
+      if (id?.startsWith(prefix) === true) yield id;
     }
   }
 
@@ -79,7 +79,7 @@ export class PlainCheckpointStore implements CheckpointStore<PlainReceipt> {
       const { line, rest } = await splitFirstLine(object.body, id);
       const size = object.size - line.byteLength - 1;
       if (size > (options.maxBytes ?? Number.POSITIVE_INFINITY)) throw tooLarge(`The checkpoint ${JSON.stringify(id)}`, Number(options.maxBytes));
-      if (options.expect !== undefined && options.expect.size !== size) throw integrityFailure(`The checkpoint ${JSON.stringify(id)}`);
+      if (options.expect !== undefined && sizeIn(options.expect) !== size) throw integrityFailure(`The checkpoint ${JSON.stringify(id)}`);
       for await (const chunk of rest) {
         throwIfAborted(options.signal);
         yield chunk;
@@ -91,19 +91,22 @@ export class PlainCheckpointStore implements CheckpointStore<PlainReceipt> {
 
   async #open(id: string, options: CallOptions): Promise<NonNullable<Awaited<ReturnType<ObjectStore['open']>>>> {
     const object = await this.#objects.open(plainName(id), { signal: options.signal });
-    if (object === undefined) throw new KeyfoldError('NOT_FOUND', `There is no checkpoint ${JSON.stringify(id)}.`);
+    if (object === undefined) throw new KeyfoldError('NOT_FOUND', `There is no checkpoint ${JSON.stringify(id)}. Check the id; list() gives those that are there.`);
     return object;
   }
 
   #requireOpen(): void {
-    if (this.#closed) throw new KeyfoldError('CLOSED', 'This checkpoint store was closed.');
+    if (this.#closed) throw new KeyfoldError('CLOSED', 'This checkpoint store was closed. Open it again to go on.');
   }
 }
 
 async function* body(line: Uint8Array, data: CheckpointData, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array, void, undefined> {
   yield line;
-  for await (const chunk of chunksOf(data)) {
-    throwIfAborted(signal);
-    yield chunk;
-  }
+  yield* chunksOf(data, signal);
+}
+
+/** @throws KeyfoldError INVALID_ARGUMENT for something that is no receipt */
+function sizeIn(expect: PlainReceipt | null): number {
+  if (expect !== null && Number.isSafeInteger(expect.size)) return expect.size;
+  throw new KeyfoldError('INVALID_ARGUMENT', 'The option "expect" must be a receipt as save() returned it.');
 }
