@@ -1,0 +1,51 @@
+import type { ObjectStore } from '@keyfold/core';
+import { describe } from 'vitest';
+import type { CheckpointStore } from '../src/checkpoint-store.ts';
+import { EncryptedCheckpointStore } from '../src/encrypted/encrypted-checkpoint-store.ts';
+import { PlainCheckpointStore } from '../src/plain/plain-checkpoint-store.ts';
+import { MemoryKms } from '@keyfold/core/testing';
+import { BACKENDS } from './support/backends.ts';
+
+/** One implementation of CheckpointStore over one object store, made anew for a test. */
+export interface Subject {
+  readonly store: CheckpointStore;
+  readonly objects: ObjectStore;
+}
+
+export interface Implementation {
+  readonly name: string;
+  readonly open: (objects: ObjectStore) => Promise<CheckpointStore>;
+}
+
+const IMPLEMENTATIONS: readonly Implementation[] = [
+  { name: 'plain', open: (objects) => Promise.resolve(new PlainCheckpointStore({ objects })) },
+  {
+    name: 'encrypted',
+    open: (objects) => EncryptedCheckpointStore.open({ objects, kms: new MemoryKms(), tenant: 'acme' }),
+  },
+  {
+    name: 'encrypted in 16 KiB chunks, never inline',
+    open: (objects) =>
+      EncryptedCheckpointStore.open({
+        objects,
+        kms: new MemoryKms(),
+        tenant: 'acme',
+        encryption: { algorithm: 'cobblestone-256' },
+        inlineLimitBytes: 0,
+      }),
+  },
+];
+
+/** Runs the tests that `define` makes for every implementation over every object store. */
+export function contract(title: string, define: (open: () => Promise<Subject>) => void): void {
+  for (const { name, open } of IMPLEMENTATIONS) {
+    for (const { backend, make } of BACKENDS) {
+      describe(`${title}: ${name}, over ${backend}`, () => {
+        define(async () => {
+          const objects = make();
+          return { store: await open(objects), objects };
+        });
+      });
+    }
+  }
+}

@@ -1,0 +1,24 @@
+import { type ErrorCode, type KeyfoldError, isKeyfoldError } from '@keyfold/core';
+import { expect } from 'vitest';
+
+/** What `run` rejects with or throws; fails when it does neither. */
+export async function rejection(run: Promise<unknown> | (() => unknown)): Promise<unknown> {
+  try {
+    await (typeof run === 'function' ? run() : run);
+  } catch (error) {
+    return error;
+  }
+  throw new Error('expected a rejection, and there was none');
+}
+
+/** The Keyfold error with `code`, whose message is a sentence for the person at the screen. */
+export async function expectCode(run: Promise<unknown> | (() => unknown), code: ErrorCode, message?: RegExp): Promise<KeyfoldError> {
+  const error = await rejection(run);
+  if (!isKeyfoldError(error)) throw new Error('expected a Keyfold error', { cause: error });
+  expect(error.code, error.message).toBe(code);
+  expect(error.message).toMatch(/^\S.* .*\S\.$/s);
+  expect(error.message.length).toBeGreaterThan(30);
+  expect(error.message).not.toMatch(/undefined|\[object|NaN/);
+  if (message !== undefined) expect(error.message).toMatch(message);
+  return error;
+}
