@@ -14,13 +14,14 @@ import {
 } from '@keyfold/core/provider';
 import { assertOneCondition, assertWithin } from './conditions.ts';
 import type { FileSystemContext } from './file-system/context.ts';
-import { discard, stage, syncDirectory } from './file-system/durable-write.ts';
+import { discard, stage } from './file-system/durable-write.ts';
 import { Directories, type Location } from './file-system/paths.ts';
 import { assertPublishable, publish } from './file-system/publish.ts';
 import { describe, openContent, readContent } from './file-system/read.ts';
 import { removeAny, removeState } from './file-system/remove.ts';
 import { STEP_HOOK, type StepHook } from './file-system/steps.ts';
 import { sweep, type SweepOptions, type SweepReport } from './file-system/sweep.ts';
+import { syncDirectory } from './file-system/sync-directory.ts';
 import { walk } from './file-system/walk.ts';
 import { assertObjectName, assertObjectPrefix } from './object-name.ts';
 

@@ -121,7 +121,6 @@ describe('a process killed with SIGKILL', () => {
       'stage:synced',
       'swap:compared',
       'swap:enclosed',
-      'swap:filled',
       'swap:ready',
       'swap:entering',
       'swap:claimed',
@@ -132,7 +131,7 @@ describe('a process killed with SIGKILL', () => {
       'directory:synced',
     ]);
     const deleted = await recordedSteps('delete', old);
-    expect(deleted.slice(13)).toEqual([
+    expect(deleted.slice(12)).toEqual([
       'retire:enclosed',
       'retire:claimed',
       'retire:verified',

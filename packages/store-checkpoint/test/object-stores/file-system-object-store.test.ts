@@ -313,7 +313,6 @@ describe('FileSystemObjectStore', () => {
       'stage:synced',
       'swap:compared',
       'swap:enclosed',
-      'swap:filled',
       'swap:ready',
       'swap:entering',
       'swap:claimed',
@@ -392,6 +391,43 @@ describe('FileSystemObjectStore', () => {
       await store.put('x', bytes('x'));
       expect(await codeOf(store.sweep({ signal: AbortSignal.abort() }))).toBe('ABORTED');
     });
+  });
+
+  it('passes over what vanishes between listing and looking', async () => {
+    const names = Array.from({ length: 100 }, (_, index) => `x${String(index).padStart(2, '0')}`);
+    await mkdir(root);
+    for (const name of names) await writeFile(join(root, name), '');
+    const seen: string[] = [];
+    for await (const info of store.list()) {
+      seen.push(info.name);
+      if (info.name === 'x00') {
+        await rm(join(root, 'x90'));
+        await rm(join(root, 'x91'));
+        await mkdir(join(root, 'x91'));
+      }
+    }
+    expect(seen).toEqual(names.filter((name) => name !== 'x90' && name !== 'x91'));
+  });
+
+  it('passes on what stands in the way of creating over a tombstone', async () => {
+    await mkdir(root);
+    await writeFile(join(root, 'x'), newTombstone());
+    const failure = new Error('the test says so');
+    const failing = hookedStore(root, (step) => {
+      if (step === 'swap:ready') throw failure;
+    });
+    await expect(failing.put('x', bytes('x'), { ifNoneMatch: '*' })).rejects.toBe(failure);
+    expect(await everythingIn(root)).toEqual(['x']);
+    expect(await store.head('x')).toBeUndefined();
+  });
+
+  it('reports a claim that is no directory', async () => {
+    await store.put('x', bytes('one'));
+    const ifMatch = await etagOf(store, 'x');
+    await writeFile(join(root, `x.~${ifMatch}`), 'foreign');
+    expect(await codeOf(store.put('x', bytes('two'), { ifMatch }))).toBe('STORAGE_FAILURE');
+    expect(await textOf(store, 'x')).toBe('one');
+    expect(await everythingIn(root)).toEqual(['x', `x.~${ifMatch}`]);
   });
 
   it('treats a leftover tombstone as absence everywhere', async () => {

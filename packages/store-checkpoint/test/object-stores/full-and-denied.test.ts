@@ -82,13 +82,16 @@ describe('a process without the right', () => {
     await cleanup();
   });
 
-  it.each(['put', 'create', 'delete without a condition'])('to write is told STORAGE_DENIED by %s', async (action) => {
+  it.each(['put', 'replace', 'delete', 'delete without a condition', 'sweep'])('to write is told so by %s', async (action) => {
+    // For the sweep: a body that its writer left.
+    const left = `~${'0'.repeat(32)}.tmp`;
+    await writeFile(join(root, 'dir', left), '', { mode: 0o644 });
     await chmod(root, 0o555);
     await chmod(join(root, 'dir'), 0o555);
     await chmod(join(root, 'dir/object.kfk'), 0o444);
-    if (action === 'create') await writeFile(join(root, 'other'), '').catch(() => undefined);
-    const { lines } = await runWorker(root, action === 'create' ? 'put' : action, -1, denied);
-    expect(lines.at(-1)).toMatch(/^STORAGE_DENIED .*(dir|object\.kfk).*permission/);
+    const { lines } = await runWorker(root, action, -1, denied);
+    expect(lines.at(-1)).toMatch(/^STORAGE_DENIED .*dir\/(object\.kfk|~0+\.tmp).*permission/);
+    expect(await everythingIn(root)).toEqual(['dir', 'dir/object.kfk', `dir/${left}`].sort());
   });
 
   it('to read is told STORAGE_DENIED', async () => {
@@ -103,6 +106,13 @@ describe('a process without the right', () => {
     await chmod(root, 0o000);
     const { lines } = await runWorker(root, 'read', -1, denied);
     expect(lines.at(-1)).toMatch(/^STORAGE_DENIED /);
+  });
+
+  it('to list a directory is told STORAGE_DENIED', async () => {
+    await chmod(root, 0o555);
+    await chmod(join(root, 'dir'), 0o000);
+    const { lines } = await runWorker(root, 'list', -1, denied);
+    expect(lines.at(-1)).toMatch(/^STORAGE_DENIED Could not list a directory .*dir/);
   });
 
   it('to create its root is told STORAGE_DENIED', async () => {

@@ -48,7 +48,6 @@ const SWAP_STEPS: readonly Step[] = [
   'stage:synced',
   'swap:compared',
   'swap:enclosed',
-  'swap:filled',
   'swap:ready',
   'swap:entering',
   'swap:claimed',
@@ -290,6 +289,21 @@ describe('a writer that stands still for any time', () => {
     expect((await report).tombstones).toBe(0);
     expect(await textOf(others, 'x')).toBe('one');
     expect(await everythingIn(root)).toEqual(['x']);
+  });
+
+  it('leaves a tombstone to whoever claimed it first', async () => {
+    await leaveTombstone('x');
+    const second = new Stalled(root, 'retire:enclosed');
+    const secondReport = second.store.sweep();
+    await second.reached;
+    const first = new Stalled(root, 'retire:claimed');
+    const firstReport = first.store.sweep();
+    await first.reached;
+    second.resume();
+    expect((await secondReport).tombstones).toBe(0);
+    first.resume();
+    expect((await firstReport).tombstones).toBe(1);
+    expect(await everythingIn(root)).toEqual([]);
   });
 
   /** What a delete leaves that is killed before it has tidied up. */

@@ -35,7 +35,10 @@
  * (e) A stale writer, whose E was replaced long ago, may well claim `P.~E` (the
  *     directory went in step 6). He sees in step 4 that P is not in E and takes his
  *     token back. By (b) nobody can have published it while P was elsewhere.
- * (f) A crash leaves P in E or in the new state. With a token in `P.~E` the next
+ * (f) A power cut may lose any of the renames before the fsync in step 6, so wrapper
+ *     and claim need none of their own: a token that is lost was not acknowledged,
+ *     and one that comes back beside its published self is stale, as in (e).
+ * (g) A crash leaves P in E or in the new state. With a token in `P.~E` the next
  *     writer of E completes it, so nobody is blocked; without, the directory is
  *     empty and taken over, or a temporary name that `sweep` removes.
  *
@@ -48,7 +51,7 @@
 import { linkSync, mkdirSync, readdirSync, renameSync, rmdirSync, unlinkSync } from 'node:fs';
 import { conflict } from '../conditions.ts';
 import type { FileSystemContext } from './context.ts';
-import { discard, syncDirectory, type Staged } from './durable-write.ts';
+import { discard, type Staged } from './durable-write.ts';
 import { attempt, errno, storageError, unless } from './fs-errors.ts';
 import {
   claimPath,
@@ -61,6 +64,7 @@ import {
 } from './internal-names.ts';
 import type { Location } from './paths.ts';
 import { currentState } from './state.ts';
+import { syncDirectory } from './sync-directory.ts';
 import { revoke } from './tombstone.ts';
 
 /** Each further attempt means that others got on meanwhile. */
@@ -152,8 +156,6 @@ async function enclose(
     attempt(doing, location.path, () => {
       linkSync(staged.path, token.path);
     });
-    await context.step('swap:filled');
-    await syncDirectory(wrapper);
     await context.step('swap:ready');
     return { wrapper, token };
   } catch (error) {

@@ -57,18 +57,6 @@ export function discard(path: string): void {
   }
 }
 
-/** Makes the entries of a directory durable. */
-export async function syncDirectory(path: string): Promise<void> {
-  await attemptAsync('make a directory durable', path, async () => {
-    const fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
-    try {
-      await fsyncAsync(fd);
-    } finally {
-      closeSync(fd);
-    }
-  });
-}
-
 async function openTemporary(
   context: FileSystemContext,
   location: Location,

@@ -2,8 +2,8 @@ import { lstatSync, mkdirSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { KeyfoldError } from '@keyfold/core/provider';
 import { isObjectSegment } from '../object-name.ts';
-import { syncDirectory } from './durable-write.ts';
 import { attempt, errno, storageError } from './fs-errors.ts';
+import { syncDirectory } from './sync-directory.ts';
 
 /** A claim's name is 34 characters longer, and file systems stop at 255. */
 const MAX_SEGMENT = 200;
@@ -43,16 +43,15 @@ export class Directories {
 
   /** @throws KeyfoldError INVALID_ARGUMENT when a part is longer than a file name may be */
   locate(name: string): Location {
-    const parents = name.split('/');
-    if (parents.some((segment) => segment.length > MAX_SEGMENT)) {
+    const segments = name.split('/');
+    if (segments.some((segment) => segment.length > MAX_SEGMENT)) {
       throw new KeyfoldError(
         'INVALID_ARGUMENT',
         `Object "${name.slice(0, 80)}..." cannot be a file: between slashes a name has at most ${MAX_SEGMENT} characters.`,
       );
     }
-    const file = parents.pop() ?? name;
-    const directory = join(this.root, ...parents);
-    return { name, path: join(directory, file), directory, parents };
+    const parents = segments.slice(0, -1);
+    return { name, path: join(this.root, ...segments), directory: join(this.root, ...parents), parents };
   }
 
   /** Whether the directory is there, for reading. */

@@ -2,12 +2,13 @@ import { unlinkSync } from 'node:fs';
 import { conflict } from '../conditions.ts';
 import { swap } from './compare-and-swap.ts';
 import type { FileSystemContext } from './context.ts';
-import { discard, stage, syncDirectory } from './durable-write.ts';
+import { discard, stage } from './durable-write.ts';
 import { unless } from './fs-errors.ts';
 import type { Location } from './paths.ts';
 import { inspect } from './read.ts';
-import { newTombstone, retire } from './tombstone.ts';
 import { etagOf } from './state.ts';
+import { syncDirectory } from './sync-directory.ts';
+import { newTombstone, retire } from './tombstone.ts';
 
 /** Whatever stands there. Resolves to whether anything did. */
 export async function removeAny(context: FileSystemContext, location: Location): Promise<boolean> {

@@ -10,7 +10,6 @@ export type Step =
   | 'create:linked'
   | 'swap:compared'
   | 'swap:enclosed'
-  | 'swap:filled'
   | 'swap:ready'
   | 'swap:entering'
   | 'swap:claimed'

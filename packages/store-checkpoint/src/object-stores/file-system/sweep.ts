@@ -3,11 +3,11 @@ import { join } from 'node:path';
 import { KeyfoldError, throwIfAborted } from '@keyfold/core/provider';
 import { complete, discardDirectory, findToken } from './compare-and-swap.ts';
 import type { FileSystemContext } from './context.ts';
-import { syncDirectory } from './durable-write.ts';
 import { attempt, unless } from './fs-errors.ts';
 import { isTemporary, isVoid, parseClaim, temporaryPath, voidPath } from './internal-names.ts';
 import { isFileSegment } from './paths.ts';
 import { inspect } from './read.ts';
+import { syncDirectory } from './sync-directory.ts';
 import { TOMBSTONE_SIZE, retire } from './tombstone.ts';
 import { entriesOf } from './walk.ts';
 
