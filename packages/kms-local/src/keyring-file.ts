@@ -155,6 +155,7 @@ export class KeyringFile {
   }
 
   async #publish(temporary: string): Promise<boolean> {
+    this.#onStep('about to publish');
     try {
       await rename(temporary, this.paths.current);
     } catch (error) {

@@ -6,7 +6,7 @@ import { SecretBytes, type KeyVersion, type WrappedKey } from '@keyfold/core/pro
 import { describe, expect, it } from 'vitest';
 import { LocalKms, type LocalKmsClient } from '../src/index.ts';
 import { MAX_VERSIONS, withNewPrimary } from '../src/kek-set.ts';
-import { collect, context, place, refusal } from './support.ts';
+import { collect, context, place, refusal } from './support/keyring.ts';
 
 async function newClient(): Promise<LocalKmsClient> {
   const { path, key } = place();

@@ -7,7 +7,7 @@ import { openKeyring, parseKeyring } from '../src/keyring-format.ts';
 import { LocalKms, type LocalKmsClient } from '../src/index.ts';
 import { openKeyringFile } from '../src/local-kms.ts';
 import { DEFAULT_INTERNALS } from '../src/options.ts';
-import { collect, context, filesOf, place, refusal, runWorker, runWorkerNow, tempDirectory, type Promised, type WorkerReport } from './support.ts';
+import { collect, context, filesOf, place, refusal, runWorker, runWorkerNow, tempDirectory, type Promised, type WorkerReport } from './support/keyring.ts';
 
 /** Long enough for dozens of processes on a slow disk. */
 const PATIENCE = 240_000;
@@ -85,6 +85,7 @@ describe('a process that is killed', () => {
           'temporary durable',
           'claimed',
           'claim durable',
+          'about to publish',
           'published',
           'publication durable',
           'marker created',
@@ -147,7 +148,7 @@ describe('a process that is killed', () => {
         // The claimed generation was made current, not skipped.
         expect(await collect(client.listKeyVersions())).toContainEqual(expect.objectContaining({ id: '3' }));
       });
-      expect(taken[0]).toBe('published');
+      expect(taken[0]).toBe('about to publish');
     },
     PATIENCE,
   );

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { LocalKms } from '../src/index.ts';
-import { context, filesOf, place, refusal, runWorker } from './support.ts';
+import { context, filesOf, place, refusal, runWorker } from './support/keyring.ts';
 
 const NOBODY = 65_534;
 const isRoot = process.geteuid?.() === 0;
@@ -100,13 +100,19 @@ describe('a keyring is refused', () => {
     await refusal('NOT_SUPPORTED', LocalKms.open(path, { key }));
   });
 
-  it.runIf(isRoot)('when it or its directory belongs to another user, even by root', async () => {
+  it('when it, its directory or the key file belongs to another user, even by root', async () => {
     const { directory, path, key } = await created();
-    chownSync(path, NOBODY, NOBODY);
-    expect((await refusal('CONFIG_INVALID', LocalKms.open(path, { key }))).message).toContain('chown 0');
-    chownSync(path, 0, 0);
-    chownSync(directory, NOBODY, NOBODY);
-    await refusal('CONFIG_INVALID', LocalKms.open(path, { key }));
+    // Root gives its own files away; anybody else finds files of root.
+    const foreignFile = isRoot ? path : '/etc/hosts';
+    const foreignDirectory = isRoot ? directory : '/etc';
+    if (isRoot) chownSync(path, NOBODY, NOBODY);
+    const other = place();
+    const error = await refusal('CONFIG_INVALID', LocalKms.create(other.path, { keyFile: foreignFile }));
+    expect(error.message).toContain(`chown ${process.geteuid?.() ?? ''} '${foreignFile}'`);
+    if (isRoot) await refusal('CONFIG_INVALID', LocalKms.open(path, { key }));
+    if (isRoot) chownSync(path, 0, 0);
+    if (isRoot) chownSync(directory, NOBODY, NOBODY);
+    expect((await refusal('CONFIG_INVALID', LocalKms.open(join(foreignDirectory, 'keyring.kf'), { key }))).message).toContain('chown');
   });
 });
 
@@ -136,36 +142,41 @@ describe('creating', () => {
   });
 });
 
-describe.runIf(isRoot)('a process without permission', () => {
-  /** A directory that the unprivileged user owns, with a keyring of that user. */
+describe('a process without permission', () => {
+  /** Root is permitted everything, so another user takes its place. */
+  const user = isRoot ? { uid: NOBODY } : {};
+
+  /** A keyring of that user with two versions. */
   async function owned(): Promise<{ directory: string; path: string; key: Uint8Array }> {
-    const directory = mkdtempSync(join(tmpdir(), 'keyfold-nobody-'));
+    const directory = mkdtempSync(join(tmpdir(), 'keyfold-user-'));
     onTestFinished(() => {
+      chmodSync(directory, 0o700);
       rmSync(directory, { recursive: true });
     });
-    chownSync(directory, NOBODY, NOBODY);
+    if (isRoot) chownSync(directory, NOBODY, NOBODY);
     const path = join(directory, 'keyring.kf');
     const { key } = place();
-    expect(await runWorker({ path, key, actions: ['create', 'rotate'], uid: NOBODY })).not.toHaveProperty('error');
+    expect(await runWorker({ path, key, actions: ['create', 'rotate'], ...user })).not.toHaveProperty('error');
     return { directory, path, key };
   }
 
-  it('to the directory gets STORAGE_DENIED', async () => {
-    const { path, key } = await created();
-    expect(await runWorker({ path, key, actions: ['open'], uid: NOBODY })).toMatchObject({ error: 'STORAGE_DENIED' });
-    expect(await runWorker({ path: `${path}2`, key, actions: ['create'], uid: NOBODY })).toMatchObject({ error: 'STORAGE_DENIED' });
+  it('to enter the directory gets STORAGE_DENIED', async () => {
+    const { directory, path, key } = await owned();
+    chmodSync(directory, 0o000);
+    expect(await runWorker({ path, key, actions: ['open'], ...user })).toMatchObject({ error: 'STORAGE_DENIED' });
+    expect(await runWorker({ path: `${path}2`, key, actions: ['create'], ...user })).toMatchObject({ error: 'STORAGE_DENIED' });
   });
 
   it('to read the file gets STORAGE_DENIED', async () => {
     const { path, key } = await owned();
     chmodSync(path, 0o000);
-    expect(await runWorker({ path, key, actions: ['open'], uid: NOBODY })).toMatchObject({ error: 'STORAGE_DENIED' });
+    expect(await runWorker({ path, key, actions: ['open'], ...user })).toMatchObject({ error: 'STORAGE_DENIED' });
   });
 
   it('to write the directory can wrap and unwrap, and gets STORAGE_DENIED when it rotates', async () => {
     const { directory, path, key } = await owned();
     chmodSync(directory, 0o500);
-    const report = await runWorker({ path, key, actions: ['open', 'rotate'], uid: NOBODY });
+    const report = await runWorker({ path, key, actions: ['open', 'rotate'], ...user });
     expect(report).toMatchObject({ error: 'STORAGE_DENIED' });
     expect(report.promised).toHaveLength(1);
   });
@@ -173,13 +184,13 @@ describe.runIf(isRoot)('a process without permission', () => {
   it('to write the directory opens the last published generation when another was killed before publishing', async () => {
     const { directory, path, key } = await owned();
     const actions = ['open', 'rotate'];
-    const killed = await runWorker({ path, key, actions, uid: NOBODY, killAt: 2 });
+    const killed = await runWorker({ path, key, actions, ...user, killAt: 2 });
     expect(killed.signal).toBe('SIGKILL');
     chmodSync(directory, 0o500);
-    const report = await runWorker({ path, key, actions: ['open'], uid: NOBODY });
+    const report = await runWorker({ path, key, actions: ['open'], ...user });
     expect(report.promised[0]?.wrapped.keyVersion).toBe('2');
     chmodSync(directory, 0o700);
-    const after = await runWorker({ path, key, actions: ['open'], uid: NOBODY });
+    const after = await runWorker({ path, key, actions: ['open'], ...user });
     expect(after.promised[0]?.wrapped.keyVersion).toBe('3');
   });
 });

@@ -1,7 +1,7 @@
 import { copyFileSync, cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { LocalKms, type LocalKmsClient } from '../src/index.ts';
-import { context, place, refusal } from './support.ts';
+import { context, place, refusal } from './support/keyring.ts';
 
 async function two(): Promise<{ a: LocalKmsClient; b: LocalKmsClient; path: string; key: Uint8Array }> {
   const { path, key } = place();

@@ -1,23 +1,9 @@
-import { execFileSync } from 'node:child_process';
 import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, it, onTestFinished } from 'vitest';
+import { expect } from 'vitest';
 import { LocalKms, createLocalKeyFile } from '../src/index.ts';
-import { context, filesOf, place, refusal, runWorker, tempDirectory } from './support.ts';
-
-/** A real file system of 64 KiB, or undefined where this process may not mount one. */
-function tinyFileSystem(options: string): string | undefined {
-  const directory = tempDirectory();
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', `mode=700,${options}`, 'tmpfs', directory], { stdio: 'pipe' });
-  } catch {
-    return undefined;
-  }
-  onTestFinished(() => {
-    execFileSync('umount', [directory]);
-  });
-  return directory;
-}
+import { context, filesOf, place, refusal, runWorker } from './support/keyring.ts';
+import { remount, testOnTmpfs, tmpfs } from './support/tmpfs.ts';
 
 function fill(path: string): void {
   const file = openSync(path, 'w');
@@ -30,18 +16,8 @@ function fill(path: string): void {
   }
 }
 
-const mountable = ((): boolean => {
-  try {
-    execFileSync('unshare', ['-m', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt'], { stdio: 'pipe' });
-    return true;
-  } catch {
-    return false;
-  }
-})();
-
-// In CI a machine that cannot mount fails this test instead of passing it over.
-it.skipIf(!mountable && process.env['CI'] === undefined)('a full disk is STORAGE_FULL, nothing half-written stays, and the keyring still works', async () => {
-  const directory = tinyFileSystem('size=64k') ?? expect.fail('This machine does not permit mounting a tmpfs.');
+testOnTmpfs('a full disk is STORAGE_FULL, nothing half-written stays, and the keyring still works', async () => {
+  const directory = tmpfs('size=64k');
   const path = join(directory, 'keyring.kf');
   const { key } = place();
   const client = await LocalKms.create(path, { key });
@@ -59,12 +35,12 @@ it.skipIf(!mountable && process.env['CI'] === undefined)('a full disk is STORAGE
   expect(await client.rotateKey()).toMatchObject({ id: '2' });
 });
 
-it.skipIf(!mountable && process.env['CI'] === undefined)('a file system without free inodes is STORAGE_FULL at each step, and a later try succeeds', async () => {
+testOnTmpfs('a file system without free inodes is STORAGE_FULL at each step, and a later try succeeds', async () => {
   const { key } = place();
   // Root, then so many files and links: each run gets one step further before the inodes end.
   const outcomes: string[] = [];
   for (let inodes = 2; inodes <= 12; inodes++) {
-    const directory = tinyFileSystem(`nr_inodes=${inodes}`) ?? expect.fail('This machine does not permit mounting a tmpfs.');
+    const directory = tmpfs(`nr_inodes=${inodes}`);
     const path = join(directory, 'keyring.kf');
     try {
       const client = await LocalKms.create(path, { key });
@@ -75,7 +51,7 @@ it.skipIf(!mountable && process.env['CI'] === undefined)('a file system without 
     } catch (error) {
       outcomes.push((error as { code: string }).code);
     }
-    execFileSync('mount', ['-o', 'remount,nr_inodes=100', directory]);
+    remount(directory, 'nr_inodes=100');
     const names = Object.keys(filesOf(directory));
     expect(names.filter((name) => name.includes('~'))).toEqual([]);
     const client = names.length === 0 ? await LocalKms.create(path, { key }) : await LocalKms.open(path, { key });
@@ -84,19 +60,19 @@ it.skipIf(!mountable && process.env['CI'] === undefined)('a file system without 
   expect(new Set(outcomes)).toEqual(new Set(['STORAGE_FULL', 'done']));
 });
 
-it.skipIf(!mountable && process.env['CI'] === undefined)('a read-only file system is STORAGE_DENIED for changes, and reading goes on even when a change was left half-way', async () => {
-  const directory = tinyFileSystem('size=1m') ?? expect.fail('This machine does not permit mounting a tmpfs.');
+testOnTmpfs('a read-only file system is STORAGE_DENIED for changes, and reading goes on even when a change was left half-way', async () => {
+  const directory = tmpfs('size=1m');
   const path = join(directory, 'keyring.kf');
   const { key } = place();
   await runWorker({ path, key, actions: ['create'] });
   const { signal } = await runWorker({ path, key, actions: ['open', 'rotate'], killAt: 2 });
   expect(signal).toBe('SIGKILL');
-  execFileSync('mount', ['-o', 'remount,ro', directory]);
+  remount(directory, 'ro');
   const client = await LocalKms.open(path, { key });
   expect(await client.testConnection()).toMatchObject({ roundTrip: true });
   expect(await client.currentKeyVersion()).toMatchObject({ id: '1' });
   await refusal('STORAGE_DENIED', client.rotateKey());
   await client.close();
-  execFileSync('mount', ['-o', 'remount,rw', directory]);
+  remount(directory, 'rw');
   expect(await (await LocalKms.open(path, { key })).currentKeyVersion()).toMatchObject({ id: '2' });
 });

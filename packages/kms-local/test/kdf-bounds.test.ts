@@ -2,7 +2,7 @@ import type * as NodeCrypto from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { LocalKms } from '../src/index.ts';
-import { place, refusal } from './support.ts';
+import { place, refusal } from './support/keyring.ts';
 
 const calls = vi.hoisted(() => ({ scrypt: 0, pbkdf2: 0 }));
 

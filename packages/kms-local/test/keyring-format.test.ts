@@ -8,7 +8,7 @@ import { MAX_VERSIONS, type KekSet, type KekVersion } from '../src/kek-set.ts';
 import { LocalKms } from '../src/index.ts';
 import { MAX_KEYRING_BYTES, openKeyring, parseKeyring, sealKeyring } from '../src/keyring-format.ts';
 import { decodeHeader, encodeHeader, type KeyringHeader } from '../src/keyring-header.ts';
-import { place, refusal } from './support.ts';
+import { place, refusal } from './support/keyring.ts';
 
 const key = createSecretKey(randomBytes(32));
 const header: KeyringHeader = {

@@ -10,7 +10,7 @@ import { sealKeyring } from '../src/keyring-format.ts';
 import { KeyringPaths } from '../src/keyring-paths.ts';
 import { openKeyringFile } from '../src/local-kms.ts';
 import { DEFAULT_INTERNALS } from '../src/options.ts';
-import { context, filesOf, place, refusal } from './support.ts';
+import { context, filesOf, place, refusal } from './support/keyring.ts';
 
 const keks = withNewPrimary(undefined, SecretBytes.random(32, systemRandomSource), 0);
 

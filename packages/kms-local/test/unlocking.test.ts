@@ -3,7 +3,7 @@ import { chmodSync, readFileSync, statSync, truncateSync, writeFileSync } from '
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { LocalKms, createLocalKeyFile, type CreateOptions, type OpenOptions } from '../src/index.ts';
-import { context, filesOf, place, refusal } from './support.ts';
+import { context, filesOf, place, refusal } from './support/keyring.ts';
 
 const ANGSTROM_COMPOSED = 'pass \u00c5';
 const ANGSTROM_DECOMPOSED = 'pass A\u030a';

@@ -56,7 +56,7 @@ export interface WorkerReport {
   readonly error?: string;
 }
 
-const WORKER = fileURLToPath(new URL('fixtures/worker.mjs', import.meta.url));
+const WORKER = fileURLToPath(new URL('../fixtures/worker.mjs', import.meta.url));
 
 /** Another process at work on the keyring. */
 export function runWorker(request: WorkerRequest): Promise<WorkerReport> {
