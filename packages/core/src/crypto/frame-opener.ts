@@ -10,12 +10,14 @@ import type { MessageCipher } from './suite.ts';
 export class FrameOpener {
   readonly #cipher: MessageCipher;
   readonly #queue = new ByteQueue();
-  #index = 0;
+  #index: number;
   /** After the last frame, or the first bad one: nothing more is released. */
   #over = false;
 
-  constructor(cipher: MessageCipher) {
+  /** @param firstIndex the frame that comes first; 0 unless the message is read from its middle */
+  constructor(cipher: MessageCipher, firstIndex = 0) {
     this.#cipher = cipher;
+    this.#index = firstIndex;
   }
 
   /** Takes over `ciphertext` and gives the plaintext of every frame that is complete now. */
