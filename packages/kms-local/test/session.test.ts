@@ -47,3 +47,11 @@ it('a change that is refused leaves the keys usable', async () => {
   expect(opened.keks.versions[0]?.key?.disposed).toBe(false);
   expect(opened.generation).toBe(1);
 });
+
+it('closing waits for a change under way, and overwrites the keys that it made, too', async () => {
+  const opened = await session();
+  const change = opened.update((keks) => keks, undefined);
+  await opened.close();
+  const { versions } = await change;
+  expect(versions.map(({ key }) => key?.disposed)).toEqual([true]);
+});
