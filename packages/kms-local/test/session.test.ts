@@ -1,5 +1,5 @@
 import { createSecretKey } from 'node:crypto';
-import { KeyfoldError, systemRandomSource } from '@keyfold/core/provider';
+import { KeyfoldError } from '@keyfold/core/provider';
 import { expect, it } from 'vitest';
 import { LocalKms } from '../src/index.ts';
 import { KeyringFile } from '../src/keyring-file.ts';
@@ -11,7 +11,7 @@ async function session(): Promise<KeyringSession> {
   const { path, key } = place();
   await (await LocalKms.create(path, { key })).close();
   const file = new KeyringFile(new KeyringPaths(path));
-  return KeyringSession.start({ file, key: createSecretKey(key), random: systemRandomSource, minimumGeneration: 1 });
+  return KeyringSession.start({ file, key: createSecretKey(key), minimumGeneration: 1 });
 }
 
 it('closing overwrites every key in memory', async () => {

@@ -130,7 +130,8 @@ async function swap(options: RewrapOptions, read: ReadRecord, wraps: readonly Wr
 }
 
 function isTarget(wrap: WrappedKey, target: KmsClient, version: KeyVersion): boolean {
-  return wrap.provider === target.provider && wrap.keyId === target.keyId && wrap.keyVersion === version.id;
+  // A version that the KMS does not tell is never known to be the primary one.
+  return version.id !== '' && wrap.provider === target.provider && wrap.keyId === target.keyId && wrap.keyVersion === version.id;
 }
 
 function nameOf({ provider, keyId, keyVersion, algorithm }: WrappedKey): Omit<WrappedKey, 'ciphertext'> {
