@@ -42,7 +42,6 @@ describe('the entry for users', () => {
       'SecretBytes',
       'encodeMetadata',
       'forgetCheckpointKey',
-      'forgetCheckpointKey',
       'inspectCheckpointRecord',
       'isKeyfoldError',
       'keyPolicy',
