@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import type { CheckpointStore } from '../src/checkpoint-store.ts';
 import { EncryptedCheckpointStore } from '../src/encrypted/encrypted-checkpoint-store.ts';
 import { FileSystemObjectStore } from '../src/object-stores/file-system-object-store.ts';
@@ -11,6 +11,7 @@ import { buildForWorkers } from './object-stores/worker.ts';
 import { digest, gathered, inChunks, patterned } from './support/bytes.ts';
 import { runWorker } from './support/checkpoint-worker.ts';
 import { expectCode } from './support/expect-code.ts';
+import { smallDisk } from './support/small-disk.ts';
 import { temporaryDirectory } from './support/temporary-directory.ts';
 
 const STORES: readonly [string, (root: string) => Promise<CheckpointStore>][] = [
@@ -18,32 +19,13 @@ const STORES: readonly [string, (root: string) => Promise<CheckpointStore>][] = 
   ['encrypted', (root) => EncryptedCheckpointStore.open({ objects: new FileSystemObjectStore(root), kms: fixedKms('shared'), tenant: 'acme' })],
 ];
 
-/** A file system of 4 MiB, or undefined where this process may not mount one; CI must. */
-function smallDisk(): string | undefined {
-  const path = temporaryDirectory();
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', path], { stdio: 'pipe' });
-  } catch (error) {
-    if (process.env['CI'] !== undefined) throw error;
-    return undefined;
-  }
-  onTestFinished(() => {
-    execFileSync('umount', [path]);
-  });
-  return path;
-}
-
 function filesIn(root: string): string[] {
   return readdirSync(root, { recursive: true, encoding: 'utf8' }).sort();
 }
 
 describe.each(STORES)('a full disk under the %s store', (_, open) => {
   test('is STORAGE_FULL, leaves nothing half-written, and keeps what was there', async (context) => {
-    const root = smallDisk();
-    if (root === undefined) {
-      context.skip('mounting a small file system takes the right to mount');
-      return;
-    }
+    const root = smallDisk(context);
     const store = await open(root);
     await store.save('small', patterned(1_000));
     await store.save('large', patterned(1_500_000));
@@ -61,11 +43,7 @@ describe.each(STORES)('a full disk under the %s store', (_, open) => {
   });
 
   test('down to its last block still loads, and goes on when there is room again', async (context) => {
-    const root = smallDisk();
-    if (root === undefined) {
-      context.skip('mounting a small file system takes the right to mount');
-      return;
-    }
+    const root = smallDisk(context);
     const store = await open(root);
     await store.save('old', patterned(300_000), { metadata: { n: 1 } });
     const filler = join(root, 'FILLER');
