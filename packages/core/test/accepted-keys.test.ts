@@ -8,7 +8,7 @@ import { KeyCache } from '../src/keys/key-cache.ts';
 import { GuardedKmsClient } from '../src/kms/guarded-kms-client.ts';
 import { Meter } from '../src/ports/metrics-sink.ts';
 import { keyPolicy } from '../src/sealing/key-policy.ts';
-import { openCheckpointRecord } from '../src/sealing/open-key-record.ts';
+import { forgetCheckpointKey, openCheckpointRecord } from '../src/sealing/open-key-record.ts';
 import { ManualClock } from '../src/testing/manual-clock.ts';
 import { MemoryKms } from '../src/testing/memory-kms.ts';
 import { flipBit, patterned } from './support/bytes.ts';
@@ -218,6 +218,25 @@ describe('the cache behind opening', () => {
       (await openCheckpointRecord(record, IDENTITY, { policy, cache })).lease.release();
     }
     expect(kms.calls.get('decrypt')).toBe(4);
+  });
+
+  test('a key that is to be forgotten is zeroed once released, and unwrapped anew by the next', async () => {
+    const kms = new LeakyKms();
+    const other = new MemoryKms('other');
+    const cache = new KeyCache();
+    const { record } = await seal(kms, patterned(5));
+    const [policy, wider] = [keyPolicy([kms]), keyPolicy([kms, other])];
+    const opened = await openCheckpointRecord(record, IDENTITY, { policy, cache });
+    const elsewhere = await openCheckpointRecord(record, IDENTITY, { policy: wider, cache });
+    forgetCheckpointKey(opened.parsed.record, { ...IDENTITY, tenant: 'other' }, { policy, cache });
+    forgetCheckpointKey(opened.parsed.record, IDENTITY, { policy: keyPolicy([other]), cache });
+    expect(cache.size).toBe(2);
+    forgetCheckpointKey(opened.parsed.record, IDENTITY, { policy, cache });
+    expect(cache.size).toBe(1);
+    opened.lease.release();
+    expect([opened.lease.key.disposed, elsewhere.lease.key.disposed]).toEqual([true, false]);
+    await openCheckpointRecord(record, IDENTITY, { policy, cache });
+    expect(kms.calls.get('decrypt')).toBe(3);
   });
 
   test('failures leave no lease behind: the key is zeroed once the record is released', async () => {

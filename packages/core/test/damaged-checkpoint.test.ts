@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { ErrorCode } from '../src/errors.ts';
 import { openCheckpointData } from '../src/sealing/checkpoint-opener.ts';
+import { inspectCheckpointRecord } from '../src/sealing/open-key-record.ts';
 import { flipBit, patterned } from './support/bytes.ts';
 import { IDENTITY, LeakyKms, chunked, codeOf, collect, open, openRecord, rejection, resigned, seal } from './support/checkpoints.ts';
 import { cutAt, same } from './support/reference.ts';
@@ -62,6 +63,10 @@ describe('a damaged record', () => {
     expect(new Set(messages).size).toBe(1);
     const causes = await Promise.all(damaged.map(async (bytes) => ((await rejection(openRecord(bytes, { kms }))) as Error).cause));
     expect(causes.every((cause) => cause === undefined)).toBe(true);
+  });
+
+  test('is not what a programming error is taken for', () => {
+    expect(() => inspectCheckpointRecord(undefined as unknown as Uint8Array, 'x')).toThrow(TypeError);
   });
 
   test('of another use is refused, though its MAC is right', async () => {
