@@ -21,6 +21,7 @@ export { sealCheckpoint, type CheckpointSealer, type SealCheckpointOptions } fro
 export { keyPolicy, type KeyPolicy } from './sealing/key-policy.ts';
 export { encodeMetadata, type CheckpointMetadata, type JsonValue } from './sealing/metadata.ts';
 export {
+  forgetCheckpointKey,
   inspectCheckpointRecord,
   openCheckpointRecord,
   type CheckpointIdentity,

@@ -2,8 +2,8 @@ import type { KeyObject } from 'node:crypto';
 import { toBase64Url } from '../bytes.ts';
 import { SecretBytes } from '../crypto/secret-bytes.ts';
 import { KeyfoldError, integrityFailure, isKeyfoldError } from '../errors.ts';
-import { checkpointContext, encodeWrapContext, wrapContext } from '../format/context.ts';
-import { type ParsedKeyRecord, parseKeyRecord } from '../format/key-record.ts';
+import { type EncryptionContext, checkpointContext, encodeWrapContext, wrapContext } from '../format/context.ts';
+import { type KeyRecord, type ParsedKeyRecord, parseKeyRecord } from '../format/key-record.ts';
 import { MalformedError } from '../format/reader.ts';
 import { type KeyCache, type KeyLease, keyIdentity } from '../keys/key-cache.ts';
 import type { KmsClient, WrappedKey } from '../ports/kms-client.ts';
@@ -76,12 +76,8 @@ async function openWith(
   identity: CheckpointIdentity,
   options: OpenKeyRecordOptions,
 ): Promise<OpenedKeyRecord> {
-  const { record } = parsed;
-  const context = wrapContext('checkpoint', identity.tenant, identity.checkpoint, record.dekId);
-  const cached = keyIdentity([
-    wrap.provider, wrap.keyId, wrap.keyVersion, wrap.algorithm, toBase64Url(wrap.ciphertext),
-    toBase64Url(encodeWrapContext(context)), String(record.suite), policyIdentity(options.policy),
-  ]);
+  const context = wrapContext('checkpoint', identity.tenant, identity.checkpoint, parsed.record.dekId);
+  const cached = cachedAs(wrap, parsed.record, context, options.policy);
   const lease = await options.cache.acquire(
     cached,
     () => {
@@ -105,10 +101,28 @@ async function openWith(
   }
 }
 
+/** Everything that decides an unwrap and whether its result may be used. */
+function cachedAs(wrap: WrappedKey, record: KeyRecord, context: EncryptionContext, policy: KeyPolicy): string {
+  return keyIdentity([
+    wrap.provider, wrap.keyId, wrap.keyVersion, wrap.algorithm, toBase64Url(wrap.ciphertext),
+    toBase64Url(encodeWrapContext(context)), String(record.suite), policyIdentity(policy),
+  ]);
+}
+
+/** Forgets the DEK of a record that was deleted: put back, it must not open without the KMS. */
+export function forgetCheckpointKey(
+  record: KeyRecord,
+  identity: CheckpointIdentity,
+  { policy, cache }: Pick<OpenKeyRecordOptions, 'policy' | 'cache'>,
+): void {
+  const context = wrapContext('checkpoint', identity.tenant, identity.checkpoint, record.dekId);
+  for (const { wrap } of acceptedWraps(policy, record.wraps)) cache.evict(cachedAs(wrap, record, context, policy));
+}
+
 async function unwrap(
   client: KmsClient,
   wrap: WrappedKey,
-  context: ReturnType<typeof wrapContext>,
+  context: EncryptionContext,
   identity: CheckpointIdentity,
 ): Promise<SecretBytes> {
   try {
