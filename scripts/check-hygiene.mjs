@@ -17,6 +17,7 @@ const MAY_SKIP = [
   'packages/core/test/support/vectors.ts',
   'packages/kms-local/test/support/tmpfs.ts',
   'packages/store-checkpoint/test/object-stores/full-and-denied.test.ts',
+  'packages/store-checkpoint/test/support/small-disk.ts',
 ];
 
 /** Written so that this file does not match itself. */

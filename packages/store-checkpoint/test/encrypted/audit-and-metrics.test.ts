@@ -5,6 +5,7 @@ import { FileSystemObjectStore } from '../../src/object-stores/file-system-objec
 import { flipBit, gathered, joined, patterned } from '../support/bytes.ts';
 import { expectCode } from '../support/expect-code.ts';
 import { bytesOf, onlyName, plant } from '../support/objects.ts';
+import { openFiles } from '../support/open-files.ts';
 import { kmsCalls, openStore } from '../support/open-store.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
@@ -127,6 +128,7 @@ describe('the audit', () => {
     await expectCode(blind.store.load('a'), 'AUDIT_FAILED');
     await expectCode(blind.store.readMetadata('a'), 'AUDIT_FAILED');
     expect(released).toEqual([]);
+    expect(openFiles()).toEqual([]);
   });
 
   test('that does not take the event of a save: AUDIT_FAILED, and the checkpoint is there', async () => {
