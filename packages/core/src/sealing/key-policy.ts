@@ -10,7 +10,7 @@ export interface KeyPolicy {
 }
 
 /**
- * @param requireAuthenticatedWraps default true: refuses keys for which anybody could mint a wrap
+ * @param options `requireAuthenticatedWraps` default true: refuses keys for which anybody could mint a wrap
  * @throws KeyfoldError CONFIG_INVALID
  */
 export function keyPolicy(
