@@ -10,7 +10,7 @@ export interface KeyPolicy {
 }
 
 /**
- * @param suites default the two of AES-256-GCM
+ * @param options.suites default the two of AES-256-GCM
  * @param options.requireAuthenticatedWraps default true: refuses keys for which anybody could mint a wrap
  * @throws KeyfoldError CONFIG_INVALID
  */
