@@ -18,29 +18,70 @@ export function stream(name, from, to) {
 }
 
 /**
- * @typedef {string | readonly (string | { readonly stream: string, readonly from: number, readonly to: number })[]} Recipe
+ * @typedef {string | { readonly text: string } | { readonly stream: string, readonly from: number, readonly to: number }} Piece
+ * @typedef {string | readonly Piece[]} Recipe
+ * @typedef {string | { readonly bytes: number, readonly sha256: string }} Summary
  */
 
 /**
- * The bytes of a recipe: hexadecimal digits, or a list of these and of pieces of streams.
+ * @template Input
+ * @template Output
+ * @typedef {object} ValidCase
+ * @property {string} id
+ * @property {string} description
+ * @property {string} what
+ * @property {Input} input
+ * @property {'valid'} expect
+ * @property {Output} output
+ */
+
+/**
+ * @template Input
+ * @typedef {object} InvalidCase
+ * @property {string} id
+ * @property {string} description
+ * @property {string} what
+ * @property {Input} input
+ * @property {'invalid'} expect
+ * @property {string} refusal
+ * @property {string} reason
+ */
+
+/**
+ * The bytes of a recipe: hexadecimal digits, or a list of pieces.
  * @param {Recipe} recipe
  * @returns {Uint8Array}
  */
 export function bytesOf(recipe) {
-  if (typeof recipe === 'string') {
-    if (!/^(?:[0-9a-f]{2})*$/.test(recipe)) {
-      throw new Error(`no lowercase hexadecimal digits: ${recipe.slice(0, 40)}`);
-    }
-    return new Uint8Array(Buffer.from(recipe, 'hex'));
+  return typeof recipe === 'string' ? hexOf(recipe) : new Uint8Array(Buffer.concat(recipe.map(bytesOfPiece)));
+}
+
+/**
+ * @param {Piece} piece
+ * @returns {Uint8Array}
+ */
+function bytesOfPiece(piece) {
+  if (typeof piece === 'string') {
+    return hexOf(piece);
   }
-  const parts = recipe.map((part) => (typeof part === 'string' ? bytesOf(part) : stream(part.stream, part.from, part.to)));
-  return new Uint8Array(Buffer.concat(parts));
+  return 'text' in piece ? new Uint8Array(Buffer.from(piece.text, 'utf8')) : stream(piece.stream, piece.from, piece.to);
+}
+
+/**
+ * @param {string} digits
+ * @returns {Uint8Array}
+ */
+function hexOf(digits) {
+  if (!/^(?:[0-9a-f]{2})*$/.test(digits)) {
+    throw new Error(`no lowercase hexadecimal digits: ${digits.slice(0, 40)}`);
+  }
+  return new Uint8Array(Buffer.from(digits, 'hex'));
 }
 
 /**
  * What a case says of bytes that come out: their digits, or their number and SHA-256 when they are many.
  * @param {Uint8Array} bytes
- * @returns {string | { bytes: number, sha256: string }}
+ * @returns {Summary}
  */
 export function summary(bytes) {
   return bytes.byteLength <= 128
@@ -49,11 +90,19 @@ export function summary(bytes) {
 }
 
 /**
- * The cases of one file, e.g. `core-message`.
- * @param {string} name
- * @returns {any[]}
+ * The valid and the invalid cases of one kind in one file.
+ * @template Input
+ * @template Output
+ * @param {string} file e.g. `core-message`
+ * @param {string} what
+ * @returns {{ readonly valid: readonly ValidCase<Input, Output>[], readonly invalid: readonly InvalidCase<Input>[] }}
  */
-export function readCases(name) {
-  const file = JSON.parse(readFileSync(new URL(`./v1/${name}.json`, import.meta.url), 'utf8'));
-  return file.cases;
+export function casesOf(file, what) {
+  /** @type {{ cases: (ValidCase<Input, Output> | InvalidCase<Input>)[] }} */
+  const { cases } = JSON.parse(readFileSync(new URL(`./v1/${file}.json`, import.meta.url), 'utf8'));
+  const ofKind = cases.filter((each) => each.what === what);
+  return {
+    valid: ofKind.filter((each) => each.expect === 'valid'),
+    invalid: ofKind.filter((each) => each.expect === 'invalid'),
+  };
 }

@@ -37,7 +37,15 @@ def data(recipe):
         if re.fullmatch("(?:[0-9a-f]{2})*", recipe) is None:
             raise ValueError("no recipe of bytes")
         return bytes.fromhex(recipe)
-    return b"".join(data(part) if isinstance(part, str) else stream(part["stream"], part["from"], part["to"]) for part in recipe)
+    return b"".join(map(piece, recipe))
+
+
+def piece(part):
+    if isinstance(part, str):
+        return data(part)
+    if "text" in part:
+        return part["text"].encode("utf-8")
+    return stream(part["stream"], part["from"], part["to"])
 
 
 def summary(value):

@@ -1,12 +1,23 @@
 // Which cases go into which file.
+import { checkpoints } from './checkpoints.mjs';
 import { contexts } from './contexts.mjs';
 import { dataObjects } from './data-objects.mjs';
+import { keyRecords } from './key-records.mjs';
+import { localKeyrings, localWraps } from './local-keyrings.mjs';
 import { messages } from './messages.mjs';
+import { objectNames } from './object-names.mjs';
+import { ranges } from './ranges.mjs';
 
 const FILES = {
+  checkpoint: await checkpoints(),
   context: contexts,
   'core-message': messages,
   'data-object': await dataObjects(),
+  'key-record': keyRecords(),
+  'local-keyring': await localKeyrings(),
+  'local-wrap': localWraps,
+  'object-name': objectNames,
+  range: await ranges(),
 };
 
 /** Name and text of every file. */

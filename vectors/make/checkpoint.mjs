@@ -1,6 +1,6 @@
 // Checkpoints sealed by the package itself, with everything fixed that it otherwise draws.
-import { Bytes, GCM_SUITES, asStreams, capacity, clock, core, expand, fixedRandom, frameLengths, named, plaintextOfStreams, secret, signedRecord } from './support.mjs';
 import { createCipheriv, createDecipheriv, createHmac } from 'node:crypto';
+import { Bytes, GCM_SUITES, asStreams, clock, core, expand, fixedRandom, named, plaintextOfStreams, secret } from './support.mjs';
 import { stream } from '../cases.mjs';
 
 export const SUITE_NAMES = { 1: 'cobblestone-256', 2: 'aes-256-cbc-hmac-sha256', 3: 'aes-256-gcm' };
@@ -156,5 +156,3 @@ export function frameStart(suite, index) {
   const { full, lead } = GCM_SUITES[suite];
   return index === 0 ? LEAD : LEAD + index * full - lead;
 }
-
-export { capacity, frameLengths, signedRecord };
