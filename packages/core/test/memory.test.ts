@@ -1,11 +1,13 @@
 import type * as crypto from 'node:crypto';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { fromBase64Url, toBase64Url } from '../src/bytes.ts';
+import { AES_256_CBC_HMAC_SHA_256, cbcHmacSuite } from '../src/crypto/cbc-hmac-suite.ts';
 import { AES_256_GCM_1M, deriveFrameKey, openFrame, sealFrame } from '../src/crypto/framed-aead.ts';
 import { hkdfExpandSha512 } from '../src/crypto/hkdf.ts';
 import { openMessage, sealMessage } from '../src/crypto/message.ts';
 import { systemRandomSource } from '../src/crypto/random.ts';
 import { flipBit, patterned, secretKey } from './support/bytes.ts';
+import { encryptedBlocks, referenceKeys, tagged } from './support/reference-cbc.ts';
 
 /** What went into Node's cryptography and came out of it, as views of the same memory. */
 const handedOut = vi.hoisted((): { digests: Uint8Array[]; opened: Uint8Array[]; hashed: Uint8Array[]; imported: Uint8Array[] } => ({
@@ -133,6 +135,33 @@ describe('memory that held secrets is overwritten', () => {
   test.each([0, 1, 15])('nothing is decrypted at all when %i bytes follow the full chunks', (rest) => {
     const message = sealMessage(KEY, CONTEXT, patterned(16_384), systemRandomSource);
     expect(openMessage(KEY, CONTEXT, message.subarray(0, 56 + 16_400 + rest))).toBeUndefined();
+    expect(handedOut.opened).toEqual([]);
+  });
+
+  test('a chunk of suite 02 that is decrypted and does not have the length or padding of one', async () => {
+    const keys = referenceKeys(patterned(32, 'key'), patterned(24), CONTEXT);
+    const cipher = cbcHmacSuite(AES_256_CBC_HMAC_SHA_256).derive(KEY, patterned(24), CONTEXT);
+    const iv = patterned(16);
+    const wrongPadding = await tagged(keys, { index: 0, final: 1, iv, encrypted: encryptedBlocks(keys, iv, patterned(160)) });
+    const tooLong = await tagged(keys, { index: 0, final: 0, iv, encrypted: encryptedBlocks(keys, iv, Buffer.alloc(16_400, 1)) });
+    for (const chunk of [wrongPadding, tooLong]) {
+      handedOut.opened.length = 0;
+      expect(cipher.openFrame(0, chunk)).toBeUndefined();
+      expect(handedOut.opened.length).toBe(1);
+      expect(handedOut.opened.every(isZero)).toBe(true);
+    }
+  });
+
+  test('the key material of suite 02 from which its keys were imported', () => {
+    cbcHmacSuite(AES_256_CBC_HMAC_SHA_256).derive(KEY, patterned(24), CONTEXT);
+    expect(handedOut.imported.map(({ byteLength }) => byteLength)).toEqual([32, 32]);
+    for (const { buffer } of handedOut.imported) expect(isZero(new Uint8Array(buffer))).toBe(true);
+  });
+
+  test('nothing is decrypted at all when the tag of a chunk of suite 02 is wrong', () => {
+    const cipher = cbcHmacSuite(AES_256_CBC_HMAC_SHA_256).derive(KEY, patterned(24), CONTEXT);
+    const chunk = cipher.sealer(systemRandomSource).end();
+    for (let bit = 0; bit < chunk.byteLength * 8; bit += 7) expect(cipher.openFrame(0, flipBit(chunk, bit))).toBeUndefined();
     expect(handedOut.opened).toEqual([]);
   });
 
