@@ -665,3 +665,91 @@ def unwrap_local(keyring, provider, key_id, version, algorithm, wrapped, context
         return open_message(key, wrap_info(key_id, version, context), wrapped)
     except Refused as refusal:
         raise Refused(str(refusal), "INVALID_CIPHERTEXT") from None
+
+
+# --- sealed-field.md ---------------------------------------------------------------------------------
+
+
+def field_context(tenant, table, column, row=None):
+    """Section 2. `row` is None exactly where the column does not bind it."""
+    entries = [("purpose", "field"), ("tenant", limited("tenant", tenant, 1, 256))]
+    names = [("table", table), ("column", column)] + ([] if row is None else [("row", row)])
+    return encode_context(entries + [(name, limited(name, value, 1, 65536)) for name, value in names])
+
+
+def field_of_text(text):
+    """Section 4."""
+    if len(text) > 21975 or re.fullmatch("kf1:[A-Za-z0-9_-]+", text) is None:
+        raise Refused("no text form of a field")
+    return from_base64url(text[4:].encode("ascii"))
+
+
+def open_field(field, deks, tenant, table, column, row=None, strings=False):
+    """Section 6. `deks` are those of the tenant, by id."""
+    if not 95 <= len(field) <= 16478 or field[:6] != b"\x8fKFF\x01\x01" or field[6] not in (0, 1):
+        raise Refused("length or header of a field")
+    dek = deks.get(field[7:23])
+    if dek is None or len(dek) != 32:
+        raise Refused("a DEK that the tenant does not have")
+    context = b"keyfold/field/v1\x00" + field[:23] + field_context(tenant, table, column, row)
+    content = open_message(dek, context, field[23:])
+    if field[6] == 1:
+        content = unpad(content)
+    if strings:
+        utf8(content)
+    return content
+
+
+def unpad(content):
+    if not content or len(content) % 32 != 0:
+        raise Refused("padded content of another length")
+    stripped = content[-32:].rstrip(b"\x00")
+    if not stripped.endswith(b"\x80"):
+        raise Refused("padding")
+    return content[: len(content) - 32 + len(stripped) - 1]
+
+
+def read_field(value, migrating, deks, tenant, table, column, row=None, strings=False):
+    """Section 7: (plaintext, whether it was sealed)."""
+    sealed = value.startswith("kf1:") if isinstance(value, str) else value.startswith(b"\x8fKFF")
+    if migrating and not sealed:
+        return (to_utf8(value) if isinstance(value, str) else value), False
+    field = field_of_text(value) if isinstance(value, str) else value
+    return open_field(field, deks, tenant, table, column, row, strings), True
+
+
+# --- blind-index.md ----------------------------------------------------------------------------------
+
+
+def normalised(value, normalisation):
+    """Section 2."""
+    if isinstance(value, bytes):
+        if normalisation != "none":
+            raise Refused("bytes are digested as they are", "INVALID_ARGUMENT")
+        return value
+    to_utf8(value)
+    if normalisation == "nfc":
+        value = unicodedata.normalize("NFC", value)
+    elif normalisation == "nfc-lower":
+        value = unicodedata.normalize("NFC", unicodedata.normalize("NFC", value).lower())
+    return to_utf8(value)
+
+
+def blind_index(root, tenant, table, column, index, normalisation, version, value):
+    """Sections 1 and 3."""
+    if normalisation not in ("none", "nfc", "nfc-lower") or type(version) is not int or not 1 <= version < 2**53:
+        raise Refused("normalisation or version", "INVALID_ARGUMENT")
+    entries = [("tenant", limited("tenant", tenant, 1, 256)), ("normalisation", normalisation), ("version", str(version))]
+    names = [("table", table), ("column", column), ("index", index)]
+    context = encode_context(entries + [(name, limited(name, text, 1, 65536)) for name, text in names])
+    key = expand(root, b"keyfold/blind-index/v1\x00" + context, 32)
+    return hmac.new(key, normalised(value, normalisation), hashlib.sha256).digest()[:16]
+
+
+# --- key-vault.md ------------------------------------------------------------------------------------
+
+
+def vault_record_name(use, tenant, dek_id):
+    """Section 2."""
+    limited("tenant", tenant, 1, 256)
+    return "%s/%s/%s" % (use, hashlib.sha256(to_utf8(tenant)).hexdigest(), dek_id.hex())
