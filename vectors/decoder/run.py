@@ -17,6 +17,7 @@ import re
 import sys
 
 import keyfold_decoder as keyfold
+import keyfold_encoder as encoder
 from keyfold_decoder import Refused
 
 VECTORS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "v1")
@@ -258,6 +259,93 @@ def run_vectors(folder):
     return problems, "%d valid opened, %d invalid refused" % (opened, refused)
 
 
+def run_live(folder):
+    """Everything that the packages wrote, by the names of its files; nothing may be left over."""
+    with open(os.path.join(folder, "expected.json"), encoding="utf-8") as file:
+        expected = json.load(file)
+    keks = []
+    for described in expected["keyrings"]:
+        secret = {"key": data(described["key"])} if "key" in described else {"password": described["password"]}
+        keyring = keyfold.open_keyring(content_of(folder, described["file"]), secret)
+        keks.append(keyfold.LocalKek(keyring))
+    problems, opened = [], 0
+    wanted = {(each["tenant"], each["id"]): each for each in expected["checkpoints"]}
+    for described in expected["tenants"]:
+        root = os.path.join(folder, described["objects"])
+        names = {os.path.relpath(os.path.join(at, name), root) for at, _, files in os.walk(root) for name in files}
+        for name in sorted(name for name in names if name.endswith(".kfk")):
+            problem, used = live_checkpoint(root, name, described["tenant"], keks, wanted)
+            names -= used
+            problems += [] if problem is None else ["%s: %s" % (name, problem)]
+            opened += problem is None
+        problems += ["%s belongs to no checkpoint" % name for name in sorted(names)]
+    problems += ["%s of %s is not there" % (key[1], key[0]) for key in wanted]
+    return problems, "%d live checkpoints opened" % opened
+
+
+def live_checkpoint(root, name, tenant, keks, wanted):
+    """What is wrong with the checkpoint of a record's name, and the names that it uses."""
+    try:
+        checkpoint = keyfold.decode_object_id(name[: -len(".kfk")])
+        each = wanted.pop((tenant, checkpoint))
+        stored = content_of(root, name)
+        record = keyfold.Record(stored)
+        used = {name} if record.rest else {name, "%s.%s.kfc" % (name[: -len(".kfk")], record.object_id.hex())}
+        separate = None if record.rest else content_of(root, max(used, key=len))
+        opened = keyfold.Checkpoint(stored, separate, keks, tenant, checkpoint, (1, 2, 3), each["receipt"])
+        plaintext = opened.data.frames.whole()
+        same = len(plaintext) == each["bytes"] and hashlib.sha256(plaintext).hexdigest() == each["sha256"]
+        if not same or json.loads(opened.metadata) != each["metadata"]:
+            return "opened to something else", used
+        return None, used
+    except (Refused, KeyError, OSError) as error:
+        return "%s: %s" % (type(error).__name__, error), {name}
+
+
+def content_of(folder, name):
+    with open(os.path.join(folder, name), "rb") as file:
+        return file.read()
+
+
+def run_encode(folder):
+    """A keyring and checkpoints for the packages to open."""
+    os.umask(0o077)
+    key, created = os.urandom(32), 1700000000000
+    versions = {
+        "1": ("enabled", created, os.urandom(32)),
+        "3": ("disabled", created, os.urandom(32)),
+        "4": ("destroyed", created, None),
+        "7": ("enabled", created, os.urandom(32)),
+    }
+    keyring = keyfold.Keyring("second-encoder", 12, "7", versions)
+    os.mkdir(os.path.join(folder, "keyrings"))
+    write(folder, "keyrings/key", encoder.seal_keyring(keyring, key))
+    checkpoints = []
+    tenants = ["acme", "\u65e5\u672c \U0001f511"]
+    for number, length in enumerate((0, 1, 16383, 16384, 16385, 40000, 1048463, 1048464, 1048465, 2097024, 2200000)):
+        for suite in (1, 2, 3):
+            tenant, checkpoint = tenants[number % 2], "Encoded/%d %d" % (suite, length)
+            metadata = {"suite": suite, "text": "\u2028\"\\ \u00e9", "deep": [[length], None, True]}
+            plaintext = os.urandom(length)
+            text = json.dumps(metadata, indent=number % 3 or None).encode()
+            sealed = encoder.seal_checkpoint(keyring, "17"[number % 2], suite, tenant, checkpoint, text, plaintext, created)
+            files = encoder.checkpoint_files(checkpoint, *sealed, inline=length < 100000 and number % 3 > 0)
+            for name, content in files.items():
+                write(folder, "objects/%d/%s" % (number % 2, name), content)
+            digest = hashlib.sha256(plaintext).hexdigest()
+            checkpoints.append({"tenant": tenant, "id": checkpoint, "metadata": metadata, "sha256": digest})
+    expected = {"keyring": {"file": "keyrings/key", "key": key.hex()}, "checkpoints": checkpoints}
+    write(folder, "expected.json", json.dumps(expected).encode())
+    return [], "%d checkpoints written" % len(checkpoints)
+
+
+def write(folder, name, content):
+    path = os.path.join(folder, name)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "wb") as file:
+        file.write(content)
+
+
 def self_test():
     """Every case once more with the opposite expectation, or another output: each must be noticed."""
     problems, noticed = [], 0
@@ -280,6 +368,8 @@ def self_test():
 def main(arguments):
     if arguments == ["--self-test"]:
         problems, text = self_test()
+    elif len(arguments) == 2 and arguments[0] in ("--live", "--encode"):
+        problems, text = {"--live": run_live, "--encode": run_encode}[arguments[0]](arguments[1])
     elif len(arguments) <= 1 and not (arguments and arguments[0].startswith("--")):
         problems, text = run_vectors(arguments[0] if arguments else VECTORS)
     else:
