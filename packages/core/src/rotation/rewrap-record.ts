@@ -10,6 +10,7 @@ import { type KeyPolicy, clientFor, sameKey } from '../sealing/key-policy.ts';
 import { type CheckpointIdentity, type OpenedKeyRecord, forgetCheckpointKey, openCheckpointRecord } from '../sealing/open-key-record.ts';
 import { signKeyRecord } from '../sealing/record-mac.ts';
 
+/** Which record is wrapped anew, and by which keys. */
 export interface RewrapOptions {
   readonly records: KeyRecordStore;
   /** The record's key in that store. */
@@ -25,6 +26,7 @@ export interface RewrapOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What a rewrap did. */
 export interface RewrapResult {
   /** `unchanged`: the target's primary version was the only accepted wrap already, and it opens. */
   readonly outcome: 'rewrapped' | 'unchanged';
