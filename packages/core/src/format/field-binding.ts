@@ -44,7 +44,18 @@ export class FieldBinding {
    */
   of(header: Uint8Array, row: string | undefined): readonly Uint8Array[] {
     if (this.#bind === 'row') return [LABEL, header, this.#before, encodeRowValue(row), this.#behind];
-    if (row === undefined) return [LABEL, header, this.#before];
-    throw new KeyfoldError('INVALID_ARGUMENT', 'This column does not bind the row: pass no row, or bind it by the policy.');
+    this.requireRow(row);
+    return [LABEL, header, this.#before];
+  }
+
+  /**
+   * Refuses a row that is missing or not asked for.
+   * @throws KeyfoldError INVALID_ARGUMENT
+   */
+  requireRow(row: string | undefined): void {
+    if (this.#bind === 'row') encodeRowValue(row);
+    else if (row !== undefined) {
+      throw new KeyfoldError('INVALID_ARGUMENT', 'This column does not bind the row: pass no row, or bind it by the policy.');
+    }
   }
 }

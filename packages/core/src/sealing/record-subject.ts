@@ -1,6 +1,7 @@
 import { createHash, type KeyObject } from 'node:crypto';
 import { constantTimeEqual, toHex } from '../bytes.ts';
-import { KeyfoldError, integrityFailure } from '../errors.ts';
+import type { KeyfoldError} from '../errors.ts';
+import { integrityFailure } from '../errors.ts';
 import { type KeyUse, checkpointContext, encodeWrapContext, wrapContext } from '../format/context.ts';
 import type { KeyRecord, ParsedKeyRecord } from '../format/key-record.ts';
 import type { KeyPolicy } from './key-policy.ts';

@@ -1,4 +1,4 @@
-import { type RandomSource } from '../crypto/random.ts';
+import type { RandomSource } from '../crypto/random.ts';
 import { sealSingleChunk } from '../crypto/single-chunk.ts';
 import { KeyfoldError } from '../errors.ts';
 import { FIELD_HEADER_BYTES, FIELD_LIMITS, fieldLength, padField, writeFieldHeader } from '../format/field.ts';
