@@ -205,9 +205,10 @@ export class VaultKeys {
   }
 
   #activate(key: LoadedKey): void {
+    const seals = this.#sealsOf(key.id);
     if (this.#active !== undefined) this.#seals.set(this.#active.id, this.#activeSeals);
     this.#active = key;
-    this.#activeSeals = this.#sealsOf(key.id);
+    this.#activeSeals = seals;
   }
 
   #sealsOf(id: string): number {

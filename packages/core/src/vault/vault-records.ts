@@ -3,7 +3,8 @@ import { systemRandomSource } from '../crypto/random.ts';
 import { SecretBytes } from '../crypto/secret-bytes.ts';
 import { isKeyfoldError } from '../errors.ts';
 import { wrapContext } from '../format/context.ts';
-import type { KeyRecord, ParsedKeyRecord } from '../format/key-record.ts';
+import type { KeyRecord, ParsedKeyRecord, WrappedKey } from '../format/key-record.ts';
+import type { AuditEvent } from '../ports/audit-sink.ts';
 import { inspectKeyRecord, openRecord } from '../sealing/open-record.ts';
 import { signKeyRecord, verifyKeyRecord } from '../sealing/record-mac.ts';
 import { type VaultKeyIdentity, damaged, vaultKeyBinding, vaultKeySubject } from '../sealing/record-subject.ts';
@@ -76,7 +77,7 @@ export class VaultRecords {
       const opened = await openRecord(record.bytes, subject, { policy, cache });
       // The KeyObject has a copy of its own; these bytes are zeroed.
       opened.lease.release();
-      await auditor.success({ ...about, kek: opened.wrap });
+      await auditor.success({ ...about, kek: kekOf(opened.wrap) });
       return {
         id: toHex(record.identity.dekId),
         dekId: record.identity.dekId,
@@ -123,7 +124,7 @@ export class VaultRecords {
           wraps: [wrapped],
         };
         await records.create(vaultRecordKey(identity), signKeyRecord(dek, record));
-        await auditor.success({ ...about, kek: wrapped });
+        await auditor.success({ ...about, kek: kekOf(wrapped) });
         meter.increment('dataKeys', { use: this.#use, event: 'created' });
         return { id: toHex(dekId), dekId, dek, created, loadedAt: clock.now() };
       } finally {
@@ -154,6 +155,11 @@ export class VaultRecords {
   #event(action: 'key.load' | 'key.create' | 'key.retire', dekId: Uint8Array): { action: typeof action; tenant: string; scope: string; dek: string } {
     return { action, tenant: this.#context.tenant, scope: this.#context.scope, dek: toHex(dekId) };
   }
+}
+
+/** The names alone: an event holds no ciphertext. */
+function kekOf({ provider, keyId, keyVersion }: WrappedKey): NonNullable<AuditEvent['kek']> {
+  return { provider, keyId, keyVersion };
 }
 
 /** The order of which one is active: greatest `created`, and of equals the greatest id. */
