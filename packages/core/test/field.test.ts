@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { RandomPool } from '../src/crypto/random-pool.ts';
@@ -6,6 +7,7 @@ import { systemRandomSource } from '../src/crypto/random.ts';
 import { parseDataHeader } from '../src/format/checkpoint.ts';
 import { encodeContext, fieldContext, label } from '../src/format/context.ts';
 import { FieldBinding } from '../src/format/field-binding.ts';
+import { fieldFromText, fieldToText } from '../src/format/field-text.ts';
 import { FIELD_LIMITS, looksLikeField, padField, parseFieldHeader, unpadField } from '../src/format/field.ts';
 import { encodeKeyRecordBody, parseKeyRecord } from '../src/format/key-record.ts';
 import { MalformedError } from '../src/format/reader.ts';
@@ -33,6 +35,18 @@ describe('a sealed field', () => {
     expect(open(rawField({ flags: 1, content: padded }))).toEqual(PLAINTEXT);
     const field = seal(PLAINTEXT, { name: IN_ROW, row: ROW, padded: true });
     expect(rawField({ flags: 1, content: padded, context: rawContext(entries), salt: field.subarray(23, 47) })).toEqual(field);
+  });
+
+  test('is what the examples of the specification are', () => {
+    const document = readFileSync(new URL('../../../docs/spec/sealed-field.md', import.meta.url), 'utf8');
+    const texts = [...document.matchAll(/text form:\n([^`]+)```/g)].map(([, text = '']) => text.replaceAll('\n', ''));
+    const key = { dekId: Uint8Array.from({ length: 16 }, (_, i) => 0xa0 + i), dek: secretKey(Uint8Array.from({ length: 32 }, (_, i) => i)) };
+    const fields = texts.map((text) => fieldFromText(text) ?? new Uint8Array(0));
+    const opened = fields.map((field, i) => open(field, i === 2 ? { key, name: IN_ROW, row: '42' } : { key }));
+    expect(opened.map((plaintext) => plaintext && Buffer.from(plaintext).toString())).toEqual(['', 'sk_live', 'sk_live']);
+    const random = { bytes: () => Uint8Array.from({ length: 24 }, (_, i) => 0x40 + i) };
+    const again = sealField(key, new FieldBinding(IN_ROW), Buffer.from('sk_live'), { row: '42', padded: true, random });
+    expect(fieldToText(again)).toBe(texts[2]);
   });
 
   test('opens to what was sealed, at every size around the limits', () => {

@@ -26,9 +26,9 @@ class VaultProcess {
 
   async ask(command: object): Promise<unknown> {
     this.#child.stdin?.write(`${JSON.stringify(command)}\n`);
-    const { value, done } = await this.#answers.next();
-    if (done === true) throw new Error('the process ended');
-    const { result, error } = JSON.parse(value) as { result?: unknown; error?: string };
+    const answer = await this.#answers.next();
+    if (answer.done === true) throw new Error('the process ended');
+    const { result, error } = JSON.parse(answer.value) as { result?: unknown; error?: string };
     if (error !== undefined) throw new Error(error);
     return result;
   }

@@ -148,12 +148,13 @@ export class VaultKeys {
   async #decide(roll: boolean): Promise<void> {
     let records = await this.list();
     this.#memory.keepOnly(new Set(this.#known));
-    let active = await this.#newest(records);
+    const latest = this.#context.clock.now() + MAX_CLOCK_SKEW_MS;
+    let active = await this.#newest(records, latest);
     if (roll || active === undefined || this.#shouldRoll(active)) {
-      const made = this.#remember(await this.#records.create(this.#successorTime(records)));
+      const made = this.#remember(await this.#records.create(this.#successorTime(records, latest)));
       // Others may have done the same: all look again, and all see the same newest one.
       records = await this.list();
-      active = (await this.#newest(records)) ?? made;
+      active = (await this.#newest(records, Math.max(latest, made.created))) ?? made;
     }
     this.#requireOpen();
     this.#activate(active);
@@ -164,18 +165,16 @@ export class VaultKeys {
   }
 
   /** The newest active key, verified, if it may seal. */
-  async #newest(records: readonly VaultRecord[]): Promise<LoadedKey | undefined> {
-    const latest = this.#context.clock.now() + MAX_CLOCK_SKEW_MS;
+  async #newest(records: readonly VaultRecord[], latest: number): Promise<LoadedKey | undefined> {
     const newest = records.find(({ parsed }) => parsed.record.state === 'active' && parsed.record.created <= latest);
     const key = newest && (await this.#current(newest));
     return key !== undefined && this.#maySeal(key, this.#sealsOf(key.id)) ? key : undefined;
   }
 
-  /** Newer than every key that it replaces, whatever the clock says. */
-  #successorTime(records: readonly VaultRecord[]): number {
-    const now = Math.floor(this.#context.clock.now());
-    const created = records.map(({ parsed }) => parsed.record.created).filter((time) => time <= now + MAX_CLOCK_SKEW_MS);
-    return Math.max(now, ...created.map((time) => time + 1));
+  /** Newer than every key that it replaces, also when that was dated by a clock ahead of ours. */
+  #successorTime(records: readonly VaultRecord[], latest: number): number {
+    const created = records.map(({ parsed }) => parsed.record.created).filter((time) => time <= latest);
+    return Math.max(Math.floor(this.#context.clock.now()), ...created.map((time) => time + 1));
   }
 
   /** The key of a record as it is now: from memory if it can verify the record, else unwrapped. */
