@@ -4,6 +4,9 @@ export type AuditAction =
   | 'checkpoint.decrypt'
   | 'checkpoint.read-metadata'
   | 'checkpoint.delete'
+  | 'key.create'
+  | 'key.load'
+  | 'key.retire'
   | 'key.rotate'
   | 'key.rewrap';
 
