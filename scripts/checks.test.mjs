@@ -21,7 +21,7 @@ const fenced = (info, ...code) => ['# One', '', `\`\`\`${info}`, ...code, '```',
 const CLEAN = {
   '.changeset/config.json': '{ "fixed": [], "linked": [] }',
   'README.md': '# All\n',
-  'pnpm-lock.yaml': "packages:\n  some-dep@1.0.0:\n    resolution: {integrity: sha512-XXX}\n",
+  'pnpm-lock.yaml': "packages:\n  some-dep@1.0.0:\n    resolution: {integrity: sha512-abc}\n",
   'packages/one/LICENSE': 'A licence\n',
   'packages/one/package.json': JSON.stringify(MANIFEST),
   'packages/one/README.md': fenced('ts example', "import { one } from '@keyfold/one';", 'if (one !== 1) throw new Error();'),

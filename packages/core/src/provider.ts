@@ -4,7 +4,8 @@
  */
 export { concatBytes, constantTimeEqual, decodeUtf8, encodeUtf8, fromBase64Url, toBase64Url, toHex } from './bytes.ts';
 export { systemClock, type Clock } from './clock.ts';
-export { openMessage, sealMessage } from './crypto/message.ts';
+export { openMessage } from './crypto/message.ts';
+export { sealMessage } from './crypto/seal-message.ts';
 export { systemRandomSource, type RandomSource } from './crypto/random.ts';
 export { SecretBytes } from './crypto/secret-bytes.ts';
 export {

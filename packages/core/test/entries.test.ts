@@ -1,8 +1,10 @@
+import type { KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { describe, expect, expectTypeOf, test } from 'vitest';
 import * as index from '../src/index.ts';
 import * as provider from '../src/provider.ts';
 import * as testing from '../src/testing.ts';
+import { patterned, secretKey } from './support/bytes.ts';
 import { IDENTITY } from './support/checkpoints.ts';
 
 /** Names of the types that an entry exports one by one. */
@@ -29,8 +31,10 @@ function typeModulesOf(entry: string): string[] {
 describe('the entry for users', () => {
   test('exports these values', () => {
     expect(Object.keys(index).sort()).toEqual([
+      'ALL_SUITES',
       'Auditor',
       'ERROR_CODES',
+      'GCM_SUITES',
       'GuardedKmsClient',
       'KEY_RECORD_LIMITS',
       'KeyCache',
@@ -39,12 +43,16 @@ describe('the entry for users', () => {
       'METRICS',
       'Meter',
       'SecretBytes',
+      'checkRange',
       'encodeMetadata',
+      'forgetCheckpointKey',
       'inspectCheckpointRecord',
       'isKeyfoldError',
       'keyPolicy',
       'openCheckpointData',
+      'openCheckpointRange',
       'openCheckpointRecord',
+      'rangeInvalid',
       'rewrapRecord',
       'sealCheckpoint',
       'systemClock',
@@ -80,7 +88,10 @@ describe('the entry for users', () => {
       'Normalisation',
       'ObjectInfo',
       'ObjectStore',
+      'OpenObject',
+      'OpenPart',
       'OpenedKeyRecord',
+      'OpenedRange',
       'OpenedValue',
       'RecordIdentity',
       'RewrapOptions',
@@ -159,6 +170,17 @@ describe('randomness', () => {
     for (const sealer of [one, two]) expect(sealer.lead.subarray(8, 64)).not.toEqual(new Uint8Array(56));
     expect(one.objectId).not.toEqual(two.objectId);
     expect(one.lead.subarray(40, 64)).not.toEqual(two.lead.subarray(40, 64));
+  });
+
+  test('cannot be chosen by those who seal messages', () => {
+    expectTypeOf<Parameters<typeof provider.sealMessage>>().toEqualTypeOf<[KeyObject, Uint8Array, Uint8Array]>();
+    const seal = provider.sealMessage as (...args: readonly unknown[]) => Uint8Array;
+    const [key, context, plaintext] = [secretKey(patterned(32)), patterned(5), patterned(20)];
+    const chosen = { bytes: (length: number) => new Uint8Array(length) };
+    const [one, two] = [seal(key, context, plaintext, chosen), seal(key, context, plaintext, chosen)];
+    expect(one.subarray(0, 24)).not.toEqual(new Uint8Array(24));
+    expect(one.subarray(0, 24)).not.toEqual(two.subarray(0, 24));
+    expect(provider.openMessage(key, context, one)).toEqual(plaintext);
   });
 
   test('is asked for by no function that users or their tests import', () => {

@@ -1,7 +1,9 @@
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { FrameOpener } from '../src/crypto/frame-opener.ts';
-import { AES_256_GCM_1M, COBBLESTONE_256, type FramedSuite, deriveFrameKey, fullFrameBytes } from '../src/crypto/framed-aead.ts';
+import { fullFrameBytes } from '../src/crypto/frame-layout.ts';
+import { AES_256_GCM_1M, COBBLESTONE_256, type FramedSuite, deriveFrameKey } from '../src/crypto/framed-aead.ts';
+import { GcmMessage } from '../src/crypto/gcm-suite.ts';
 import { FrameSealer } from '../src/crypto/frame-sealer.ts';
 import { flipBit, patterned, secretKey } from './support/bytes.ts';
 import { REFERENCE_SUITES, cutAt, referenceSeal, same } from './support/reference.ts';
@@ -14,7 +16,7 @@ const TINY: FramedSuite = { id: 9, label: 'tiny', frameBytes: 48, leadBytes: 8, 
 const SUITES = { 1: COBBLESTONE_256, 3: AES_256_GCM_1M } as const;
 
 function opener(suite: FramedSuite, salt: Uint8Array = SALT): FrameOpener {
-  return new FrameOpener(deriveFrameKey(suite, secretKey(KEY), salt, CONTEXT));
+  return new FrameOpener(new GcmMessage(deriveFrameKey(suite, secretKey(KEY), salt, CONTEXT)));
 }
 
 function seal(suite: FramedSuite, plaintext: Uint8Array, salt: Uint8Array = SALT): Buffer {
@@ -196,9 +198,17 @@ describe('FrameOpener', () => {
     expect(open(TINY, [seal(TINY, patterned(60))], patterned(24, 'other salt'))).toEqual({ released: Buffer.alloc(0), complete: false });
   });
 
-  test('good frames that came in one chunk with a bad one are not released', () => {
+  test('good frames that came in one chunk with a bad one are zeroed, not released', () => {
     const message = seal(TINY, patterned(24 + 32 + 7));
+    const zeroed: Uint8Array[] = [];
+    const fill = vi.spyOn(Uint8Array.prototype, 'fill').mockImplementation(function (this: Uint8Array) {
+      zeroed.push(this);
+      for (let at = 0; at < this.byteLength; at++) this[at] = 0;
+      return this;
+    });
     expect(opener(TINY).push(flipBit(message, 50 * 8))).toBeUndefined();
+    fill.mockRestore();
+    expect(zeroed).toContainEqual(new Uint8Array(24));
   });
 
   test('nothing behind a bad frame is released, not even a frame that would open in its place', () => {

@@ -159,6 +159,16 @@ describe('a rewrap', () => {
     expect(kms.calls.get('decrypt')).toBe(3);
   });
 
+  test('makes readers ask the KMS again for a record that is put back with its old wrap', async () => {
+    const { kms, options, sealed } = await bench();
+    await kms.rotateKey();
+    await rewrapRecord(options);
+    expect(options.cache.size).toBe(0);
+    kms.calls.clear();
+    await open(sealed.record, sealed.data, { kms, cache: options.cache });
+    expect(kms.calls.get('decrypt')).toBe(1);
+  });
+
   test('run again changes nothing', async () => {
     const { kms, options, stored } = await bench();
     await kms.rotateKey();
@@ -218,6 +228,26 @@ describe('a rewrap', () => {
     expect(result).toMatchObject({ outcome: 'rewrapped', generation: 2, removed: [], wrap: { keyVersion: '1' } });
     expect(versions(await stored())).toEqual(['test-key/1']);
     expect(await opens()).toBe(true);
+  });
+
+  test('wraps anew, each time, by a KMS that does not tell its versions', async () => {
+    const kms = new LeakyKms();
+    const [generate, encrypt, decrypt, current] = [kms.generateDataKey.bind(kms), kms.encrypt.bind(kms), kms.decrypt.bind(kms), kms.currentKeyVersion.bind(kms)];
+    vi.spyOn(kms, 'generateDataKey').mockImplementation(async (...call) => {
+      const made = await generate(...call);
+      return { ...made, wrapped: { ...made.wrapped, keyVersion: '' } };
+    });
+    vi.spyOn(kms, 'encrypt').mockImplementation(async (...call) => ({ ...(await encrypt(...call)), keyVersion: '' }));
+    vi.spyOn(kms, 'decrypt').mockImplementation((wrapped, options) => decrypt({ ...wrapped, keyVersion: '1' }, options));
+    vi.spyOn(kms, 'currentKeyVersion').mockImplementation(async (...call) => ({ ...(await current(...call)), id: '' }));
+    const { options, stored, opens, sealed } = await bench({}, kms);
+    const before = parseKeyRecord(sealed.record).record.wraps;
+    for (const generation of [2, 3]) {
+      expect(await rewrapRecord(options)).toMatchObject({ outcome: 'rewrapped', generation, removed: [], wrap: { keyVersion: '' } });
+      expect(versions(await stored())).toEqual(['test-key/']);
+      expect(await opens()).toBe(true);
+    }
+    expect(parseKeyRecord(await stored()).record.wraps).not.toEqual(before);
   });
 
   test('releases the key on every way out', async () => {

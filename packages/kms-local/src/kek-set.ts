@@ -31,16 +31,25 @@ export function requireVersion(keks: KekSet, id: string): KekVersion {
   return version;
 }
 
-/** The set with one more version, which is the primary. @throws KeyfoldError ROTATION_LIMIT */
-export function withNewPrimary(keks: KekSet | undefined, key: SecretBytes, createdAt: number): KekSet {
+/**
+ * The set with one more version, which is the primary.
+ * @throws KeyfoldError ROTATION_LIMIT; INVALID_ARGUMENT for a time that is none
+ */
+export function withNewPrimary(keks: KekSet | undefined, key: SecretBytes, time: number): KekSet {
   const versions = keks?.versions ?? [];
-  if (versions.length >= MAX_VERSIONS) {
+  const next = Number(versions.at(-1)?.id ?? 0) + 1;
+  if (versions.length >= MAX_VERSIONS || !Number.isSafeInteger(next)) {
     throw new KeyfoldError(
       'ROTATION_LIMIT',
       `A keyring holds at most ${MAX_VERSIONS} versions; create a new keyring and rewrap to it.`,
     );
   }
-  const id = String(Number(versions.at(-1)?.id ?? 0) + 1);
+  // Anything but a whole number would make a list that no reader accepts.
+  const createdAt = Math.floor(time);
+  if (!Number.isSafeInteger(createdAt) || createdAt < 0) {
+    throw new KeyfoldError('INVALID_ARGUMENT', 'The clock gives no time in milliseconds since 1970.');
+  }
+  const id = String(next);
   return { primary: id, versions: [...versions, { id, state: 'enabled', createdAt, key }] };
 }
 

@@ -9,7 +9,6 @@ import {
   openMessage,
   sealMessage,
   toBase64Url,
-  type RandomSource,
 } from '@keyfold/core/provider';
 import { decodeKeks, encodeKeks } from './kek-json.ts';
 import type { KekSet } from './kek-set.ts';
@@ -30,10 +29,10 @@ export interface SealedKeyring {
 }
 
 /** The bytes of a keyring file (spec/local-keyring). Equal inputs give different bytes: the salt is new. */
-export function sealKeyring(header: KeyringHeader, keks: KekSet, key: KeyObject, random: RandomSource): Uint8Array {
+export function sealKeyring(header: KeyringHeader, keks: KekSet, key: KeyObject): Uint8Array {
   const json = encodeKeks(keks);
   try {
-    const message = sealMessage(key, keyringContext(header), json, random);
+    const message = sealMessage(key, keyringContext(header), json);
     return concatBytes(encodeHeader(header), newline, encodeUtf8(toBase64Url(message), 'Line 2'), newline);
   } finally {
     json.fill(0);

@@ -1,6 +1,6 @@
 import { createSecretKey, pbkdf2, scrypt, type KeyObject } from 'node:crypto';
 import { promisify } from 'node:util';
-import { KeyfoldError, decodeUtf8, encodeUtf8, type RandomSource } from '@keyfold/core/provider';
+import { systemRandomSource, KeyfoldError, decodeUtf8, encodeUtf8 } from '@keyfold/core/provider';
 import { readKeyFile } from './key-file.ts';
 import type { KdfHeader } from './keyring-header.ts';
 import { DEFAULTS, type KdfOptions, type Password, type UnlockOptions } from './options.ts';
@@ -12,9 +12,9 @@ const MAX_PASSWORD_BYTES = 4_096;
 type PasswordHeader = Exclude<KdfHeader, { name: 'none' }>;
 
 /** The header's KDF member for a new keyring, with a salt of its own. */
-export function newKdf(unlock: UnlockOptions, kdf: KdfOptions | undefined, random: RandomSource): KdfHeader {
+export function newKdf(unlock: UnlockOptions, kdf: KdfOptions | undefined): KdfHeader {
   if (unlock.password === undefined) return { name: 'none' };
-  const salt = random.bytes(NEW_SALT_BYTES);
+  const salt = systemRandomSource.bytes(NEW_SALT_BYTES);
   if (kdf?.name === 'pbkdf2-hmac-sha-512') {
     return { name: kdf.name, iterations: kdf.iterations ?? DEFAULTS.pbkdf2Iterations, salt };
   }

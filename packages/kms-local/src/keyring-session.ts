@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto';
-import { KeyfoldError, isKeyfoldError, throwIfAborted, type RandomSource } from '@keyfold/core/provider';
+import { KeyfoldError, isKeyfoldError, throwIfAborted } from '@keyfold/core/provider';
 import { disposeKeks, type KekSet } from './kek-set.ts';
 import { MAX_ATTEMPTS, contention, withAdvice, type KeyringFile, type Snapshot } from './keyring-file.ts';
 import { openKeyring, sealKeyring } from './keyring-format.ts';
@@ -10,7 +10,6 @@ import { currentStamp, type FileStamp } from './private-file.ts';
 export interface SessionOptions {
   readonly file: KeyringFile;
   readonly key: KeyObject;
-  readonly random: RandomSource;
   readonly minimumGeneration: number;
 }
 
@@ -109,9 +108,9 @@ export class KeyringSession {
   }
 
   async #commit(next: KekSet): Promise<boolean> {
-    const { file, key, random } = this.#options;
+    const { file, key } = this.#options;
     const header = { ...this.#loaded.header, generation: this.generation + 1 };
-    if (!(await file.commit(sealKeyring(header, next, key, random), header.generation))) return false;
+    if (!(await file.commit(sealKeyring(header, next, key), header.generation))) return false;
     // The change is made. What tidying leaves behind is harmless and the next change takes it up.
     await file.tidy(header.generation).catch(() => undefined);
     await this.#reload();

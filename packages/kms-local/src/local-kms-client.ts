@@ -1,4 +1,5 @@
 import {
+  systemRandomSource,
   KeyfoldError,
   SecretBytes,
   constantTimeEqual,
@@ -10,7 +11,6 @@ import {
   type KmsCallOptions,
   type KmsClient,
   type KmsHealth,
-  type RandomSource,
   type WrappedKey,
 } from '@keyfold/core/provider';
 import { describeVersion, findVersion, requireVersion, withNewPrimary, withState, type KekSet, type KekVersion } from './kek-set.ts';
@@ -34,14 +34,12 @@ export class LocalKmsClient implements KmsClient {
   readonly capabilities = { authenticatedWraps: true, contextBinding: 'aad', rotation: true, versions: true } as const;
   readonly #session: KeyringSession;
   readonly #clock: Clock;
-  readonly #random: RandomSource;
 
   /** Clients come from LocalKms.create() and LocalKms.open(). */
-  constructor(session: KeyringSession, clock: Clock, random: RandomSource) {
+  constructor(session: KeyringSession, clock: Clock) {
     this.keyId = session.keyId;
     this.#session = session;
     this.#clock = clock;
-    this.#random = random;
   }
 
   /** The keyring's generation, to be kept elsewhere and passed as `minimumGeneration`; it grows with every change. */
@@ -65,7 +63,7 @@ export class LocalKmsClient implements KmsClient {
       keyId: this.keyId,
       keyVersion: kek.version,
       algorithm: WRAP_ALGORITHM,
-      ciphertext: wrap(kek, plaintext, context, this.#random),
+      ciphertext: wrap(kek, plaintext, context),
     };
   }
 
@@ -87,7 +85,7 @@ export class LocalKmsClient implements KmsClient {
 
   /** @throws KeyfoldError as {@link encrypt} */
   async generateDataKey(options: KmsCallOptions): Promise<{ plaintext: Uint8Array; wrapped: WrappedKey }> {
-    const plaintext = this.#random.bytes(DEK_BYTES);
+    const plaintext = systemRandomSource.bytes(DEK_BYTES);
     try {
       return { plaintext, wrapped: await this.encrypt(plaintext, options) };
     } catch (error) {
@@ -120,7 +118,7 @@ export class LocalKmsClient implements KmsClient {
    */
   async rotateKey({ signal }: SignalOptions = {}): Promise<KeyVersion> {
     throwIfAborted(signal);
-    const key = SecretBytes.random(KEK_BYTES, this.#random);
+    const key = SecretBytes.random(KEK_BYTES, systemRandomSource);
     const createdAt = this.#clock.now();
     try {
       let id = '';

@@ -1,4 +1,4 @@
-import { KeyfoldError, SecretBytes, toHex } from '@keyfold/core/provider';
+import { systemRandomSource, KeyfoldError, SecretBytes, toHex } from '@keyfold/core/provider';
 import { disposeKeks, withNewPrimary } from './kek-set.ts';
 import { KeyringFile } from './keyring-file.ts';
 import { sealKeyring } from './keyring-format.ts';
@@ -27,19 +27,18 @@ export async function createKeyring(path: string, options: CreateOptions, intern
   await requirePrivateDirectory(file.paths.directory);
   // Before the derivation, which is slow; what decides is the claim below.
   if (await file.exists()) throw alreadyExists(file);
-  const { random } = internals;
   const clock = options.clock ?? DEFAULTS.clock;
-  const kdf = newKdf(options, options.kdf, random);
+  const kdf = newKdf(options, options.kdf);
   const key = await unlockKey(options, kdf);
-  const keks = withNewPrimary(undefined, SecretBytes.random(KEK_BYTES, random), clock.now());
+  const keks = withNewPrimary(undefined, SecretBytes.random(KEK_BYTES, systemRandomSource), clock.now());
   try {
-    const header = { keyId: options.keyId ?? toHex(random.bytes(16)), generation: 1, kdf };
-    if (!(await file.commit(sealKeyring(header, keks, key, random), header.generation))) throw alreadyExists(file);
+    const header = { keyId: options.keyId ?? toHex(systemRandomSource.bytes(16)), generation: 1, kdf };
+    if (!(await file.commit(sealKeyring(header, keks, key), header.generation))) throw alreadyExists(file);
   } finally {
     disposeKeks(keks);
   }
   const minimumGeneration = DEFAULTS.minimumGeneration;
-  return new LocalKmsClient(await KeyringSession.start({ file, key, random, minimumGeneration }), clock, random);
+  return new LocalKmsClient(await KeyringSession.start({ file, key, minimumGeneration }), clock);
 }
 
 /** {@link LocalKms.open}, with the hooks of this package's tests. */
@@ -48,9 +47,8 @@ export async function openKeyringFile(path: string, options: OpenOptions, intern
   const file = new KeyringFile(new KeyringPaths(path), internals.onStep);
   const { sealed } = await file.read();
   const key = await unlockKey(options, sealed.header.kdf);
-  const { random } = internals;
   const { minimumGeneration = DEFAULTS.minimumGeneration, clock = DEFAULTS.clock } = options;
-  return new LocalKmsClient(await KeyringSession.start({ file, key, random, minimumGeneration }), clock, random);
+  return new LocalKmsClient(await KeyringSession.start({ file, key, minimumGeneration }), clock);
 }
 
 /** Local keyrings: KEKs in a file of this machine, sealed under a password or a key. */

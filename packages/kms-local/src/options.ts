@@ -1,4 +1,4 @@
-import { KeyfoldError, systemClock, systemRandomSource, type Clock, type RandomSource } from '@keyfold/core/provider';
+import { KeyfoldError, systemClock, type Clock } from '@keyfold/core/provider';
 import type { StepHook } from './keyring-file.ts';
 import { KDF_LIMITS, KEY_ID_PATTERN, isIterations, isScryptN, isScryptP } from './keyring-header.ts';
 
@@ -38,11 +38,10 @@ export interface OpenOptions extends UnlockOptions {
 
 /** For this package's tests; not exported from the package. */
 export interface Internals {
-  readonly random: RandomSource;
   readonly onStep: StepHook;
 }
 
-export const DEFAULT_INTERNALS: Internals = { random: systemRandomSource, onStep: () => undefined };
+export const DEFAULT_INTERNALS: Internals = { onStep: () => undefined };
 
 export const DEFAULTS = {
   scrypt: { n: 131_072, p: 1 },

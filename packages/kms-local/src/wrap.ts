@@ -8,7 +8,6 @@ import {
   openMessage,
   sealMessage,
   type EncryptionContext,
-  type RandomSource,
   type SecretBytes,
 } from '@keyfold/core/provider';
 
@@ -29,8 +28,8 @@ export interface WrappingKey {
 }
 
 /** A core message under the KEK: 72 bytes more than the plaintext. */
-export function wrap(kek: WrappingKey, plaintext: Uint8Array, context: EncryptionContext, random: RandomSource): Uint8Array {
-  return sealMessage(kek.key.toKeyObject(), messageContext(kek, context), plaintext, random);
+export function wrap(kek: WrappingKey, plaintext: Uint8Array, context: EncryptionContext): Uint8Array {
+  return sealMessage(kek.key.toKeyObject(), messageContext(kek, context), plaintext);
 }
 
 /** @throws KeyfoldError INVALID_CIPHERTEXT, the same for damage and a wrong context */

@@ -231,6 +231,28 @@ describe('versions', () => {
     await refusal('ROTATION_LIMIT', () => withNewPrimary(keks, key, 0));
   });
 
+  it('no version follows one with the highest number that can be written', async () => {
+    const key = SecretBytes.adopt(new Uint8Array(32));
+    const last = { id: String(Number.MAX_SAFE_INTEGER), state: 'enabled', createdAt: 0, key } as const;
+    await refusal('ROTATION_LIMIT', () => withNewPrimary({ primary: last.id, versions: [last] }, key, 0));
+  });
+
+  it('a clock that gives fractions does no harm', async () => {
+    const { path, key } = place();
+    const client = await LocalKms.create(path, { key, clock: { now: () => 1_000.75 } });
+    expect(await client.rotateKey()).toMatchObject({ createdAt: 1_000 });
+    await LocalKms.open(path, { key });
+  });
+
+  it.each([Number.NaN, -1, Infinity])('a clock that gives %d is refused before anything is written', async (time) => {
+    const { path, key } = place();
+    await refusal('INVALID_ARGUMENT', LocalKms.create(path, { key, clock: { now: () => time } }));
+    await (await LocalKms.create(path, { key })).close();
+    const client = await LocalKms.open(path, { key, clock: { now: () => time } });
+    await refusal('INVALID_ARGUMENT', client.rotateKey());
+    expect((await LocalKms.open(path, { key })).generation).toBe(1);
+  });
+
   it('rotations of one client at once all happen', async () => {
     const client = await newClient();
     const made = await Promise.all(Array.from({ length: 5 }, () => client.rotateKey()));

@@ -1,7 +1,7 @@
 import { createSecretKey, randomBytes } from 'node:crypto';
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import fc from 'fast-check';
-import { SecretBytes, concatBytes, encodeUtf8, label, sealMessage, systemRandomSource, toBase64Url } from '@keyfold/core/provider';
+import { SecretBytes, concatBytes, encodeUtf8, label, sealMessage, toBase64Url } from '@keyfold/core/provider';
 import { describe, expect, it } from 'vitest';
 import { decodeKeks, encodeKeks } from '../src/kek-json.ts';
 import { MAX_VERSIONS, type KekSet, type KekVersion } from '../src/kek-set.ts';
@@ -26,7 +26,7 @@ function keks(...versions: KekVersion[]): KekSet {
 }
 
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString();
-const valid = sealKeyring(header, keks(kek('1', 'destroyed'), kek('2', 'disabled'), kek('3')), key, systemRandomSource);
+const valid = sealKeyring(header, keks(kek('1', 'destroyed'), kek('2', 'disabled'), kek('3')), key);
 
 /** What every refusal of this file format has in common, whichever check it was. */
 function refusedWith(bytes: Uint8Array): string {
@@ -105,7 +105,7 @@ describe('a keyring file', () => {
 
   it('has room for as many versions as a keyring may have', () => {
     const full = keks(...Array.from({ length: MAX_VERSIONS }, (_, index) => kek(String(Number.MAX_SAFE_INTEGER - MAX_VERSIONS + index), 'disabled')));
-    const bytes = sealKeyring(header, full, key, systemRandomSource);
+    const bytes = sealKeyring(header, full, key);
     expect(bytes.byteLength).toBeLessThan(MAX_KEYRING_BYTES);
     expect(openKeyring(parseKeyring(bytes), key).versions).toHaveLength(MAX_VERSIONS);
   });
@@ -249,7 +249,7 @@ describe('the list of versions', () => {
 
   it('that is malformed although it was sealed with the right key is damage', async () => {
     const line = encodeHeader(header);
-    const message = sealMessage(key, concatBytes(label('keyfold/keyring/v1'), line), encodeUtf8('{}', 'test'), systemRandomSource);
+    const message = sealMessage(key, concatBytes(label('keyfold/keyring/v1'), line), encodeUtf8('{}', 'test'));
     const file = concatBytes(line, encodeUtf8(`\n${toBase64Url(message)}\n`, 'test'));
     await refusal('INTEGRITY_FAILURE', () => openKeyring(parseKeyring(file), key));
   });

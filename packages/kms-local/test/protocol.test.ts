@@ -16,7 +16,7 @@ const keks = withNewPrimary(undefined, SecretBytes.random(32, systemRandomSource
 
 /** A file of that generation which no process wrote. */
 function content(generation: number): Uint8Array {
-  return sealKeyring({ keyId: 'k', generation, kdf: { name: 'none' } }, keks, createSecretKey(randomBytes(32)), systemRandomSource);
+  return sealKeyring({ keyId: 'k', generation, kdf: { name: 'none' } }, keks, createSecretKey(randomBytes(32)));
 }
 
 /** A keyring after so many rotations. */

@@ -1,5 +1,5 @@
 import { createSecretKey } from 'node:crypto';
-import { KeyfoldError, systemRandomSource } from '@keyfold/core/provider';
+import { KeyfoldError } from '@keyfold/core/provider';
 import { expect, it } from 'vitest';
 import { LocalKms } from '../src/index.ts';
 import { KeyringFile } from '../src/keyring-file.ts';
@@ -11,7 +11,7 @@ async function session(): Promise<KeyringSession> {
   const { path, key } = place();
   await (await LocalKms.create(path, { key })).close();
   const file = new KeyringFile(new KeyringPaths(path));
-  return KeyringSession.start({ file, key: createSecretKey(key), random: systemRandomSource, minimumGeneration: 1 });
+  return KeyringSession.start({ file, key: createSecretKey(key), minimumGeneration: 1 });
 }
 
 it('closing overwrites every key in memory', async () => {
@@ -46,4 +46,12 @@ it('a change that is refused leaves the keys usable', async () => {
   await refusal('ROTATION_LIMIT', opened.update(refused, undefined));
   expect(opened.keks.versions[0]?.key?.disposed).toBe(false);
   expect(opened.generation).toBe(1);
+});
+
+it('closing waits for a change under way, and overwrites the keys that it made, too', async () => {
+  const opened = await session();
+  const change = opened.update((keks) => keks, undefined);
+  await opened.close();
+  const { versions } = await change;
+  expect(versions.map(({ key }) => key?.disposed)).toEqual([true]);
 });

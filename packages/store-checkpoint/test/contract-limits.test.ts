@@ -1,23 +1,11 @@
-import { readdirSync, readlinkSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { contract } from './checkpoint-store.contract.ts';
 import { digest, gathered, joined, patterned } from './support/bytes.ts';
 import { expectCode, rejection } from './support/expect-code.ts';
 import { namesIn } from './support/objects.ts';
+import { openFiles } from './support/open-files.ts';
 import { EndlessSource, StuckSource, failing } from './support/sources.ts';
-
-/** Regular files that this process has open, apart from Node's own. */
-function openFiles(): string[] {
-  return readdirSync('/proc/self/fd').flatMap((fd) => {
-    try {
-      const target = readlinkSync(`/proc/self/fd/${fd}`);
-      return target.includes('/keyfold-store-') ? [target] : [];
-    } catch {
-      return [];
-    }
-  });
-}
 
 contract('what is no data', (open) => {
   test.each([undefined, null, 'text', 7, {}, [1, 2], new ArrayBuffer(4), [new Uint8Array(3)]])('is refused, and nothing is left: %j', async (data) => {

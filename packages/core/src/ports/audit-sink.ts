@@ -29,5 +29,6 @@ export interface AuditEvent {
 
 /** Takes audit events. A rejection makes the audited operation fail with AUDIT_FAILED. */
 export interface AuditSink {
+  /** Takes one event; when it resolves, the event is kept. */
   record(event: AuditEvent): void | Promise<void>;
 }

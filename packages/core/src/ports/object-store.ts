@@ -14,6 +14,7 @@ export interface ObjectContent {
   readonly etag: string;
 }
 
+/** What an ObjectStore decides by itself. */
 export interface ObjectStoreCapabilities {
   /** `create` and `replace` are decided by the store, atomically. Required by the encrypted store. */
   readonly conditionalWrites: boolean;
@@ -28,6 +29,7 @@ export interface ByteRange {
 /** Bytes at once, or in chunks of any size. A chunk stays the writer's until the next is asked for. */
 export type ObjectBody = Uint8Array | AsyncIterable<Uint8Array>;
 
+/** What every call takes. */
 export interface ObjectCallOptions {
   readonly signal?: AbortSignal | undefined;
 }
@@ -44,8 +46,14 @@ export interface PutCondition {
 export interface OpenObject {
   /** Bytes of the whole object, whatever range was asked for. */
   readonly size: number;
+  /**
+   * Opaque, and another one after every replacement: two opens that give the
+   * same one read from the same object. Left out where the store cannot tell.
+   */
+  readonly identity?: string;
   /** Chunks of any size; each is the reader's to keep. Errors rather than ends early. */
   readonly body: AsyncIterable<Uint8Array>;
+  /** Lets go of the object without reading on; calling it again, or after the end, does nothing. */
   cancel(): Promise<void>;
 }
 

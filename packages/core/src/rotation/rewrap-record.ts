@@ -7,10 +7,11 @@ import type { KeyCache } from '../keys/key-cache.ts';
 import type { KeyRecordStore, StoredKeyRecord } from '../ports/key-record-store.ts';
 import type { KeyVersion, KmsClient, WrappedKey } from '../ports/kms-client.ts';
 import { type KeyPolicy, clientFor, sameKey } from '../sealing/key-policy.ts';
-import { type OpenedRecord, openRecord } from '../sealing/open-record.ts';
+import { type OpenedRecord, forgetKey, openRecord } from '../sealing/open-record.ts';
 import { signKeyRecord } from '../sealing/record-mac.ts';
 import { type RecordIdentity, type RecordSubject, damaged, subjectOf } from '../sealing/record-subject.ts';
 
+/** Which record is wrapped anew, and by which keys. */
 export interface RewrapOptions {
   readonly records: KeyRecordStore;
   /** The record's key in that store. */
@@ -27,6 +28,7 @@ export interface RewrapOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What a rewrap did. */
 export interface RewrapResult {
   /** `unchanged`: the target's primary version was the only accepted wrap already, and it opens. */
   readonly outcome: 'rewrapped' | 'unchanged';
@@ -57,9 +59,11 @@ export async function rewrapRecord(options: RewrapOptions): Promise<RewrapResult
     const context = wrapContext(use, tenant, scope, record.dekId);
     const version = options.targetVersion ?? (await options.target.currentKeyVersion({ signal: options.signal }));
     const present = record.wraps.find((wrap) => isTarget(wrap, options.target, version));
-    if (present === undefined) return await addThenRemove(options, read, context);
-    await confirmWrap(options, read, present, context);
-    return await removeOthers(options, read, present);
+    if (present !== undefined) await confirmWrap(options, read, present, context);
+    const result = present === undefined ? await addThenRemove(options, read, context) : await removeOthers(options, read, present);
+    // A wrap that went must not go on opening its record, put back, out of the cache.
+    if (result.outcome === 'rewrapped') forgetKey(record, read.subject, options);
+    return result;
   } finally {
     read.opened.lease.release();
   }
@@ -135,7 +139,8 @@ async function swap(options: RewrapOptions, read: ReadRecord, wraps: readonly Wr
 }
 
 function isTarget(wrap: WrappedKey, target: KmsClient, version: KeyVersion): boolean {
-  return wrap.provider === target.provider && wrap.keyId === target.keyId && wrap.keyVersion === version.id;
+  // A version that the KMS does not tell is never known to be the primary one.
+  return version.id !== '' && wrap.provider === target.provider && wrap.keyId === target.keyId && wrap.keyVersion === version.id;
 }
 
 function nameOf({ provider, keyId, keyVersion, algorithm }: WrappedKey): Omit<WrappedKey, 'ciphertext'> {

@@ -1,6 +1,6 @@
-import type { ParsedKeyRecord } from '../format/key-record.ts';
+import type { KeyRecord, ParsedKeyRecord } from '../format/key-record.ts';
 import type { CheckpointMetadata } from './metadata.ts';
-import { type OpenKeyRecordOptions, type OpenedRecord, inspectKeyRecord, openRecord } from './open-record.ts';
+import { type OpenKeyRecordOptions, type OpenedRecord, forgetKey, inspectKeyRecord, openRecord } from './open-record.ts';
 import { type CheckpointIdentity, checkpointSubject, damaged } from './record-subject.ts';
 
 export type { CheckpointIdentity, OpenKeyRecordOptions };
@@ -34,4 +34,13 @@ export function inspectCheckpointRecord(bytes: Uint8Array, checkpoint: string): 
   const parsed = inspectKeyRecord(bytes);
   if (parsed?.record.use === 'checkpoint') return parsed;
   throw damaged({ noun: 'checkpoint', name: checkpoint });
+}
+
+/** Forgets the DEK of a record that was deleted: put back, it must not open without the KMS. */
+export function forgetCheckpointKey(
+  record: KeyRecord,
+  identity: CheckpointIdentity,
+  options: Pick<OpenKeyRecordOptions, 'policy' | 'cache'>,
+): void {
+  forgetKey(record, checkpointSubject(identity), options);
 }

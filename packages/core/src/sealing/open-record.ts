@@ -3,7 +3,7 @@ import { toBase64Url } from '../bytes.ts';
 import { SecretBytes } from '../crypto/secret-bytes.ts';
 import { KeyfoldError, isKeyfoldError } from '../errors.ts';
 import { type EncryptionContext, encodeWrapContext, wrapContext } from '../format/context.ts';
-import { type ParsedKeyRecord, parseKeyRecord } from '../format/key-record.ts';
+import { type KeyRecord, type ParsedKeyRecord, parseKeyRecord } from '../format/key-record.ts';
 import { MalformedError } from '../format/reader.ts';
 import { type KeyCache, type KeyLease, keyIdentity } from '../keys/key-cache.ts';
 import type { KmsClient, WrappedKey } from '../ports/kms-client.ts';
@@ -76,10 +76,7 @@ async function openWith<Vouched>(
 ): Promise<OpenedRecord<Vouched>> {
   const { record } = parsed;
   const context = wrapContext(subject.use, subject.tenant, subject.scope, record.dekId);
-  const cached = keyIdentity([
-    wrap.provider, wrap.keyId, wrap.keyVersion, wrap.algorithm, toBase64Url(wrap.ciphertext),
-    toBase64Url(encodeWrapContext(context)), String(record.suite), policyIdentity(options.policy),
-  ]);
+  const cached = cachedAs(wrap, record, context, options.policy);
   const lease = await options.cache.acquire(
     cached,
     () => {
@@ -101,6 +98,24 @@ async function openWith<Vouched>(
     lease.release();
     throw error;
   }
+}
+
+/** Everything that decides an unwrap and whether its result may be used. */
+function cachedAs(wrap: WrappedKey, record: KeyRecord, context: EncryptionContext, policy: KeyPolicy): string {
+  return keyIdentity([
+    wrap.provider, wrap.keyId, wrap.keyVersion, wrap.algorithm, toBase64Url(wrap.ciphertext),
+    toBase64Url(encodeWrapContext(context)), String(record.suite), policyIdentity(policy),
+  ]);
+}
+
+/** Forgets the DEK of a record that went: put back, it must not open without the KMS. */
+export function forgetKey(
+  record: KeyRecord,
+  subject: RecordSubject<unknown>,
+  { policy, cache }: Pick<OpenKeyRecordOptions, 'policy' | 'cache'>,
+): void {
+  const context = wrapContext(subject.use, subject.tenant, subject.scope, record.dekId);
+  for (const { wrap } of acceptedWraps(policy, record.wraps)) cache.evict(cachedAs(wrap, record, context, policy));
 }
 
 async function unwrap(

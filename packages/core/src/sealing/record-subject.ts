@@ -1,7 +1,6 @@
 import { createHash, type KeyObject } from 'node:crypto';
 import { constantTimeEqual, toHex } from '../bytes.ts';
-import type { KeyfoldError} from '../errors.ts';
-import { integrityFailure } from '../errors.ts';
+import { type KeyfoldError, integrityFailure } from '../errors.ts';
 import { type KeyUse, checkpointContext, encodeWrapContext, wrapContext } from '../format/context.ts';
 import type { KeyRecord, ParsedKeyRecord } from '../format/key-record.ts';
 import type { KeyPolicy } from './key-policy.ts';
@@ -23,6 +22,7 @@ export interface VaultKeyIdentity {
   readonly dekId: Uint8Array;
 }
 
+/** Which record the reader expects: a checkpoint's, or one of a vault's. */
 export type RecordIdentity = CheckpointIdentity | VaultKeyIdentity;
 
 /** What the ways to open and to rewrap a record need to know of what it is for. */

@@ -41,6 +41,7 @@ export interface RowOptions {
   readonly row?: string | undefined;
 }
 
+/** What opening a column's value gives. */
 export interface OpenedValue<Value> {
   readonly value: Value;
   /** Whether it was found unsealed, which nobody vouches for. */

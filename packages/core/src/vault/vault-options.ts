@@ -12,6 +12,7 @@ import { type KeyPolicy, keyPolicy } from '../sealing/key-policy.ts';
 
 const DAY_MS = 86_400_000;
 
+/** What a vault is made of. Unknown options are refused. */
 export interface KeyVaultOptions {
   /** Where the key records are kept, e.g. a key table. */
   readonly records: KeyRecordStore;

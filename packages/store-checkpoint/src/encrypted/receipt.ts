@@ -9,7 +9,7 @@ import { integrityFailure, toHex } from '@keyfold/core/provider';
 export interface CheckpointReceipt {
   /** 32 hex digits: this save. */
   readonly objectId: string;
-  /** 64 hex digits: commits to key, identity and data. */
+  /** 64 hex digits: commits to the data key, the salt, tenant and id. Whoever has that data key can still make other data. */
   readonly commitment: string;
   /** The record's generation; later rewraps have higher ones. */
   readonly generation: number;

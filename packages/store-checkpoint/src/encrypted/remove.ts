@@ -1,4 +1,4 @@
-import { KeyfoldError, inspectCheckpointRecord, isKeyfoldError } from '@keyfold/core';
+import { KeyfoldError, forgetCheckpointKey, inspectCheckpointRecord, isKeyfoldError } from '@keyfold/core';
 import { toHex } from '@keyfold/core/provider';
 import type { CallOptions } from '../checkpoint-store.ts';
 import { dataName } from '../object-names.ts';
@@ -35,6 +35,7 @@ export async function remove(context: StoreContext, id: string, options: CallOpt
 async function removeData(context: StoreContext, id: string, record: Uint8Array): Promise<Removed> {
   const parsed = tryInspect(record, id);
   if (parsed === undefined) return { dek: undefined };
+  forgetCheckpointKey(parsed.record, { tenant: context.tenant, checkpoint: id }, context);
   if (parsed.rest.byteLength === 0) await context.objects.delete(dataName(id, toHex(parsed.record.objectId)));
   return { dek: toHex(parsed.record.dekId) };
 }

@@ -63,7 +63,9 @@ async function findPredecessor(context: StoreContext, id: string, options: SaveO
   if (options.overwrite !== true) throw exists(id);
   try {
     const { record, rest } = inspectCheckpointRecord(stored.bytes, id);
-    return { stored, generation: record.generation, dataName: rest.byteLength > 0 ? undefined : dataName(id, toHex(record.objectId)) };
+    // Nobody vouches for the number: one that leaves no room for a successor is as good as none.
+    const generation = record.generation < Number.MAX_SAFE_INTEGER ? record.generation : undefined;
+    return { stored, generation, dataName: rest.byteLength > 0 ? undefined : dataName(id, toHex(record.objectId)) };
   } catch (error) {
     // Replacing what is damaged is a way out of the damage.
     if (!isKeyfoldError(error, 'INTEGRITY_FAILURE')) throw error;
@@ -143,7 +145,7 @@ async function commit(context: StoreContext, id: string, save: Publication, opti
     if ('name' in object && isDefinite(error) && !(await mayStand(context, id, bytes))) await discard(context, object.name);
     throw isKeyfoldError(error, 'ALREADY_EXISTS') ? exists(id) : error;
   }
-  if ('name' in object) await confirmData(context, id, object.name, bytes);
+  if ('name' in object) await confirmData(context, id, { name: object.name, record: bytes, predecessor });
 }
 
 /** Whether the store says that it did not take the record. After anything else it may have, and the data must stay. */
@@ -163,11 +165,21 @@ async function mayStand(context: StoreContext, id: string, record: Uint8Array): 
   }
 }
 
-/** Somebody may have cleaned up the data, as an orphan, before its record was there. */
-async function confirmData(context: StoreContext, id: string, name: string, record: Uint8Array): Promise<void> {
+interface Committed {
+  /** The data object. */
+  readonly name: string;
+  readonly record: Uint8Array;
+  readonly predecessor: Predecessor | undefined;
+}
+
+/** Somebody may have cleaned up the data, as an orphan, before its record was there: then what was there before is put back. */
+async function confirmData(context: StoreContext, id: string, { name, record, predecessor }: Committed): Promise<void> {
   if ((await context.objects.head(name)) !== undefined) return;
   const stored = await context.records.get(id);
-  if (stored !== undefined && constantTimeEqual(stored.bytes, record)) await context.records.delete(id, stored.version);
+  if (stored !== undefined && constantTimeEqual(stored.bytes, record)) {
+    if (predecessor === undefined) await context.records.delete(id, stored.version);
+    else await context.records.compareAndSwap(id, stored.version, predecessor.stored.bytes);
+  }
   throw new KeyfoldError('CONFLICT', `The data of ${JSON.stringify(id)} was removed while it was being saved. Save it again.`);
 }
 

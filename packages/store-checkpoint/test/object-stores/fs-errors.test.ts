@@ -23,9 +23,9 @@ describe('errors of the file system', () => {
     ['EIO', 'STORAGE_FAILURE'],
     ['ESTALE', 'STORAGE_FAILURE'],
   ])('%s is %s', (code, expected) => {
-    const error = storageError(systemError(code), 'write object "x"', '/root/x');
+    const error = storageError(systemError(code), 'write object "x"', '/somewhere/x');
     expect(error.code).toBe(expected);
-    expect(error.message).toMatch(/^Could not write object "x" \(\/root\/x\): .+\.$/);
+    expect(error.message).toMatch(/^Could not write object "x" \(\/somewhere\/x\): .+\.$/);
     expect(error.cause).toEqual({ name: 'Error', code });
   });
 

@@ -278,6 +278,17 @@ describe('a writer that stands still for any time', () => {
     expect(await result).toBe('OK');
   });
 
+  it('is told that it failed when the object was removed without a condition and its claim was swept', async () => {
+    const stalled = new Stalled(root, 'swap:verified');
+    const result = codeOf(stalled.store.put('x', bytes('stalled'), { ifMatch: await etagOf(others, 'x') }));
+    await stalled.reached;
+    expect(await others.delete('x')).toBe(true);
+    expect((await others.sweep({ olderThanMs: 0 })).claims).toBe(1);
+    stalled.resume();
+    expect(await result).toBe('CONFLICT');
+    expect(await everythingIn(root)).toEqual([]);
+  });
+
   it('between two sweepers takes a tombstone away once', async () => {
     await leaveTombstone('x');
     const first = new Stalled(root, 'retire:verified');

@@ -11,14 +11,18 @@ export async function rejection(run: Promise<unknown> | (() => unknown)): Promis
   throw new Error('expected a rejection, and there was none');
 }
 
-/** The Keyfold error with `code`, whose message is a sentence for the person at the screen. */
-export async function expectCode(run: Promise<unknown> | (() => unknown), code: ErrorCode, message?: RegExp): Promise<KeyfoldError> {
-  const error = await rejection(run);
+/** Whether `error` is the Keyfold error with `code`, and its message a sentence for the person at the screen. */
+export function checkCode(error: unknown, code: ErrorCode, message?: RegExp): KeyfoldError {
   if (!isKeyfoldError(error)) throw new Error('expected a Keyfold error', { cause: error });
   expect(error.code, error.message).toBe(code);
   expect(error.message).toMatch(/^\S.* .*\S\.$/s);
-  expect(error.message.length).toBeGreaterThan(30);
+  expect(error.message.length).toBeGreaterThan(25);
   expect(error.message).not.toMatch(/undefined|\[object|NaN/);
   if (message !== undefined) expect(error.message).toMatch(message);
   return error;
+}
+
+/** {@link checkCode} of what `run` rejects with or throws. */
+export async function expectCode(run: Promise<unknown> | (() => unknown), code: ErrorCode, message?: RegExp): Promise<KeyfoldError> {
+  return checkCode(await rejection(run), code, message);
 }

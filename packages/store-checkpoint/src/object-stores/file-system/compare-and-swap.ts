@@ -31,7 +31,8 @@
  * (d) r leaves by publish or by its owner's unlink, and either is one atomic call:
  *     whoever comes second gets ENOENT and so knows which it was. The owner
  *     always learns the truth; a success is never reported for what was dropped,
- *     nor a CONFLICT for what was published.
+ *     nor a CONFLICT for what was published. (When sweep takes the token of an
+ *     owner it believes dead, it leaves word: see wasVoided.)
  * (e) A stale writer, whose E was replaced long ago, may well claim `P.~E` (the
  *     directory went in step 6). He sees in step 4 that P is not in E and takes his
  *     token back. By (b) nobody can have published it while P was elsewhere.
