@@ -199,7 +199,28 @@ def local_wrap(case):
     return {"key": key.hex()}
 
 
+def field(case):
+    deks = {data(key["id"]): data(key["dek"]) for key in case["keys"]}
+    stored = case["text"] if "text" in case else data(case["binary"])
+    plaintext, sealed = keyfold.read_field(
+        stored, case["mode"] == "migrating", deks, case["tenant"], case["table"], case["column"], case.get("row"),
+        case["content"] == "text",
+    )
+    return {"plaintext": summary(plaintext), "legacy": not sealed}
+
+
+def blind_index(case):
+    value = case["text"] if "text" in case else data(case["binary"])
+    digest = keyfold.blind_index(
+        data(case["root"]), case["tenant"], case["table"], case["column"], case["index"], case["normalisation"],
+        case["version"], value,
+    )
+    return {"value": digest.hex()}
+
+
 KINDS = {
+    "field": field,
+    "blind-index": blind_index,
     "context": context,
     "context-entries": context_entries,
     "core-message": core_message,
