@@ -8,6 +8,8 @@ import { join } from 'node:path';
 import { report } from './workspace.mjs';
 
 const built = (path) => import(new URL(`../packages/${path}/dist/index.js`, import.meta.url).href);
+const { KeyVault } = await built('core');
+const { MemoryKeyRecordStore } = await import(new URL('../packages/core/dist/testing.js', import.meta.url).href);
 const { LocalKms } = await built('kms-local');
 const { EncryptedCheckpointStore, FileSystemObjectStore } = await built('store-checkpoint');
 
@@ -60,6 +62,7 @@ async function write(folder) {
     await store.rewrap(id);
     await store.close();
   }
+  const vaults = [await writeVault(TENANTS[0], 'default', ring), await writeVault(TENANTS[1], 'a/\u00e9', former)];
   await ring.close();
   await former.close();
   const keyrings = [
@@ -67,12 +70,84 @@ async function write(folder) {
     { file: 'keyrings/password', password },
   ];
   const tenants = TENANTS.map((tenant, index) => ({ tenant, objects: `objects/${index}` }));
-  writeFileSync(join(folder, 'expected.json'), JSON.stringify({ keyrings, tenants, checkpoints }), { mode: 0o600 });
-  console.log(`${checkpoints.length} checkpoints written`);
+  writeFileSync(join(folder, 'expected.json'), JSON.stringify({ keyrings, tenants, checkpoints, vaults }), { mode: 0o600 });
+  const values = vaults.reduce((sum, { fields, indexes }) => sum + fields.length + indexes.length, 0);
+  console.log(`${checkpoints.length} checkpoints, ${values} fields and index values written`);
+}
+
+/** Fields of every kind of column under two keys, and index values under two roots. */
+async function writeVault(tenant, scope, kms) {
+  const records = new MemoryKeyRecordStore();
+  const vault = new KeyVault({ records, kms, tenant, scope });
+  const fields = [];
+  for (const part of [0, 1]) {
+    await vault.prime();
+    for (const bind of ['column', 'row']) {
+      for (const encoding of ['text', 'binary']) {
+        for (const padding of [false, true]) {
+          const names = { table: `table ${part}`, column: `\u00e9 ${bind}` };
+          const strings = vault.column({ ...names, bind, encoding, content: 'text', padding });
+          const bytes = vault.column({ ...names, bind, encoding, content: 'bytes', padding });
+          const row = bind === 'row' ? { row: `row ${randomInt(1_000)}` } : {};
+          for (const size of [0, 1, 2, 31, 32, 33, randomInt(16_000), padding ? 16_351 : 16_383]) {
+            const plaintext = randomBytes(size);
+            fields.push({ ...names, ...row, strings: false, plaintext: plaintext.toString('hex'), ...storedAs(bytes.seal(plaintext, row)) });
+          }
+          const text = '\ufeff\u00e9e\u0301\u{1f511}\0';
+          fields.push({ ...names, ...row, strings: true, plaintext: Buffer.from(text).toString('hex'), ...storedAs(strings.seal(text, row)) });
+        }
+      }
+    }
+    if (part === 0) {
+      await vault.roll('field');
+    }
+  }
+  const policy = { table: 'user', column: '\u00e9', index: 'i', encoding: 'text', version: 2 };
+  const searches = ['none', 'nfc', 'nfc-lower'].map((normalisation) => vault.blindIndex({ ...policy, normalisation }));
+  await vault.prime();
+  await vault.roll('index-root');
+  const indexes = searches.flatMap((search, at) =>
+    ['', 'Ann', 'e\u0301\u0130', '\u039f\u0394\u039f\u03a3 \u03a3', randomBytes(9).toString('base64')].map((of) => ({
+      ...{ table: policy.table, column: policy.column, index: policy.index, version: policy.version },
+      normalisation: ['none', 'nfc', 'nfc-lower'][at],
+      of,
+      candidates: search.candidates(of),
+    })),
+  );
+  const stored = {};
+  for await (const name of records.list()) {
+    stored[name] = Buffer.from((await records.get(name)).bytes).toString('hex');
+  }
+  await vault.close();
+  return { tenant, scope, records: stored, fields, indexes };
+}
+
+const storedAs = (stored) => (typeof stored === 'string' ? { text: stored } : { binary: Buffer.from(stored).toString('hex') });
+
+async function readVault({ tenant, scope, records: stored, fields, indexes }, kms) {
+  const records = new MemoryKeyRecordStore();
+  for (const [name, bytes] of Object.entries(stored)) {
+    await records.create(name, Buffer.from(bytes, 'hex'));
+  }
+  // The keys are as old as the second encoder says; what it sealed opens whatever their age.
+  const vault = new KeyVault({ records, kms, tenant, scope });
+  const problems = [];
+  for (const { text, row, plaintext } of fields) {
+    const column = vault.column({ table: 'table', column: '\u00e9', bind: row === null ? 'column' : 'row', encoding: 'text', content: 'bytes' });
+    const opened = await column.openAsync(text, row === null ? {} : { row }).then(({ value }) => Buffer.from(value).toString('hex'), (error) => error.message);
+    if (opened !== plaintext) {
+      problems.push(`a field of ${plaintext.length / 2} bytes: ${opened}`);
+    }
+  }
+  const search = vault.blindIndex({ table: 'table', column: '\u00e9', index: 'i', encoding: 'text', normalisation: 'nfc-lower', version: 3 });
+  await vault.prime();
+  problems.push(...indexes.filter(({ of, value }) => search.of(of) !== value).map(({ of }) => `another index value of ${JSON.stringify(of)}`));
+  await vault.close();
+  return problems;
 }
 
 async function read(folder) {
-  const { keyring, checkpoints } = JSON.parse(readFileSync(join(folder, 'expected.json'), 'utf8'));
+  const { keyring, checkpoints, vault } = JSON.parse(readFileSync(join(folder, 'expected.json'), 'utf8'));
   const kms = await LocalKms.open(join(folder, keyring.file), { key: Buffer.from(keyring.key, 'hex') });
   const problems = [];
   for (const { tenant, id, metadata, sha256: expected } of checkpoints) {
@@ -84,8 +159,9 @@ async function read(folder) {
     }
     await store.close();
   }
+  problems.push(...(await readVault(vault, kms)));
   await kms.close();
-  report(problems, `${checkpoints.length} checkpoints of the second encoder opened`);
+  report(problems, `${checkpoints.length} checkpoints, ${vault.fields.length} fields of the second encoder opened`);
 }
 
 const [action, folder] = process.argv.slice(2);

@@ -713,7 +713,10 @@ def read_field(value, migrating, deks, tenant, table, column, row=None, strings=
     """Section 7: (plaintext, whether it was sealed)."""
     sealed = value.startswith("kf1:") if isinstance(value, str) else value.startswith(b"\x8fKFF")
     if migrating and not sealed:
-        return (to_utf8(value) if isinstance(value, str) else value), False
+        plaintext = to_utf8(value) if isinstance(value, str) else value
+        if strings:
+            utf8(plaintext)
+        return plaintext, False
     field = field_of_text(value) if isinstance(value, str) else value
     return open_field(field, deks, tenant, table, column, row, strings), True
 

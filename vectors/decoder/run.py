@@ -199,7 +199,28 @@ def local_wrap(case):
     return {"key": key.hex()}
 
 
+def field(case):
+    deks = {data(key["id"]): data(key["dek"]) for key in case["keys"]}
+    stored = case["text"] if "text" in case else data(case["binary"])
+    plaintext, sealed = keyfold.read_field(
+        stored, case["mode"] == "migrating", deks, case["tenant"], case["table"], case["column"], case.get("row"),
+        case["content"] == "text",
+    )
+    return {"plaintext": summary(plaintext), "legacy": not sealed}
+
+
+def blind_index(case):
+    value = case["text"] if "text" in case else data(case["binary"])
+    digest = keyfold.blind_index(
+        data(case["root"]), case["tenant"], case["table"], case["column"], case["index"], case["normalisation"],
+        case["version"], value,
+    )
+    return {"value": digest.hex()}
+
+
 KINDS = {
+    "field": field,
+    "blind-index": blind_index,
     "context": context,
     "context-entries": context_entries,
     "core-message": core_message,
@@ -221,7 +242,7 @@ def failure_of(case):
     except Refused as refusal:
         if case["expect"] != "invalid":
             return "was refused: %s" % refusal
-        if refusal.code != case["refusal"] and (refusal.code in DISTINCT or case["refusal"] in DISTINCT):
+        if case["refusal"] not in ("ANY", refusal.code) and (refusal.code in DISTINCT or case["refusal"] in DISTINCT):
             return "was refused with %s instead of %s: %s" % (refusal.code, case["refusal"], refusal)
         return None
     except Exception as error:  # A decoder that stumbles has not refused.
@@ -246,8 +267,37 @@ def read_cases(folder):
     return cases
 
 
+# What authenticates every bit: the member of the input that is damaged, by the kind of case.
+AUTHENTIC = {
+    "core-message": "message",
+    "data-object": "object",
+    "key-record": "record",
+    "field": "binary",
+    "local-wrap": "wrap",
+}
+SWEPT_BYTES = 400
+
+
+def damaged_copies(case):
+    """A small valid case with each bit changed, and cut at each length."""
+    member = AUTHENTIC.get(case["what"])
+    if case["expect"] != "valid" or case["input"].get(member) is None or case["input"].get("mode") == "migrating":
+        return
+    whole = data(case["input"][member]["wrapped"] if member == "wrap" else case["input"][member])
+    if len(whole) > SWEPT_BYTES:
+        return
+    # What stands behind a record is the data object's business.
+    end = len(whole) - len(data(case["output"]["rest"])) if case["output"].get("rest") else len(whole)
+    flipped = (whole[:at] + bytes([whole[at] ^ 1 << bit]) + whole[at + 1 :] for at in range(end) for bit in range(8))
+    cut = (whole[:length] for length in range(end))
+    for copied in (copies for both in (flipped, cut) for copies in both):
+        changed = dict(case["input"])
+        changed[member] = dict(changed["wrap"], wrapped=copied.hex()) if member == "wrap" else copied.hex()
+        yield dict(case, input=changed, expect="invalid", refusal="ANY", reason="a changed bit, or a cut")
+
+
 def run_vectors(folder):
-    problems, opened, refused = [], 0, 0
+    problems, opened, refused, damaged = [], 0, 0, 0
     for case in read_cases(folder):
         failure = failure_of(case)
         if failure is not None:
@@ -256,7 +306,11 @@ def run_vectors(folder):
             opened += 1
         else:
             refused += 1
-    return problems, "%d valid opened, %d invalid refused" % (opened, refused)
+        for copied in damaged_copies(case):
+            failure = failure_of(copied)
+            problems += [] if failure is None else ["%s, damaged, %s" % (case["id"], failure)]
+            damaged += failure is None
+    return problems, "%d valid opened, %d invalid refused, %d damaged copies refused" % (opened, refused, damaged)
 
 
 def run_live(folder):
@@ -280,7 +334,37 @@ def run_live(folder):
             opened += problem is None
         problems += ["%s belongs to no checkpoint" % name for name in sorted(names)]
     problems += ["%s of %s is not there" % (key[1], key[0]) for key in wanted]
-    return problems, "%d live checkpoints opened" % opened
+    values = 0
+    for described in expected["vaults"]:
+        for problem in live_values(described, keks):
+            problems += [] if problem is None else [problem]
+            values += problem is None
+    return problems, "%d live checkpoints, %d live fields and index values opened" % (opened, values)
+
+
+def live_values(described, keks):
+    """For each value of a vault what is wrong with it, or None."""
+    tenant, scope = described["tenant"], described["scope"]
+    deks = {"field": {}, "index-root": {}}
+    for name, stored in described["records"].items():
+        use = name.split("/")[0]
+        record = keyfold.Record(data(stored))
+        if record.rest or name != keyfold.vault_record_name(use, tenant, record.dek_id):
+            yield "%s: bytes behind the record, or another name" % name
+        deks[use][record.dek_id], _ = keyfold.open_record(record, keks, tenant, use, scope)
+    for each in described["fields"]:
+        stored = each["text"] if "text" in each else data(each["binary"])
+        try:
+            plaintext, _ = keyfold.read_field(
+                stored, False, deks["field"], tenant, each["table"], each["column"], each.get("row"), each["strings"]
+            )
+            yield None if plaintext.hex() == each["plaintext"] else "a field opened to something else"
+        except Refused as refusal:
+            yield "a field of %d bytes was refused: %s" % (len(each["plaintext"]) // 2, refusal)
+    for each in described["indexes"]:
+        names = [tenant, each["table"], each["column"], each["index"], each["normalisation"], each["version"]]
+        values = {keyfold.blind_index(root, *names, each["of"]).hex() for root in deks["index-root"].values()}
+        yield None if values == set(each["candidates"]) else "another index value of %r" % each["of"]
 
 
 def live_checkpoint(root, name, tenant, keks, wanted):
@@ -334,9 +418,36 @@ def run_encode(folder):
                 write(folder, "objects/%d/%s" % (number % 2, name), content)
             digest = hashlib.sha256(plaintext).hexdigest()
             checkpoints.append({"tenant": tenant, "id": checkpoint, "metadata": metadata, "sha256": digest})
-    expected = {"keyring": {"file": "keyrings/key", "key": key.hex()}, "checkpoints": checkpoints}
+    vault = encoded_vault(keyring, tenants[1], created)
+    expected = {"keyring": {"file": "keyrings/key", "key": key.hex()}, "checkpoints": checkpoints, "vault": vault}
     write(folder, "expected.json", json.dumps(expected).encode())
-    return [], "%d checkpoints written" % len(checkpoints)
+    return [], "%d checkpoints and %d fields written" % (len(checkpoints), len(vault["fields"]))
+
+
+def encoded_vault(keyring, tenant, created):
+    """Records, fields and index values of one tenant."""
+    scope, records, deks = "second", {}, {}
+    for number, use in ((2, "field"), (3, "index-root")):
+        dek_id, dek = os.urandom(16), os.urandom(32)
+        context = keyfold.wrap_context(use, tenant, scope, dek_id)
+        wraps = [encoder.local_wrap(keyring, "7", dek, context)]
+        binding = hashlib.sha256(context).digest()
+        record = encoder.seal_record(dek, 1, number, bytes(16), dek_id, created, binding, b"", wraps)
+        records[keyfold.vault_record_name(use, tenant, dek_id)] = record.hex()
+        deks[use] = dek_id, dek
+    dek_id, dek = deks["field"]
+    fields = []
+    for length in (0, 1, 2, 3, 31, 32, 33, 1000, 16351):
+        for padded in (False, True):
+            for row in (None, "row %d" % length):
+                plaintext = os.urandom(length)
+                sealed = encoder.seal_field(dek, dek_id, plaintext, padded, tenant, "table", "\u00e9", row)
+                fields.append({"text": encoder.field_text(sealed), "row": row, "plaintext": plaintext.hex()})
+    indexes = []
+    for value in ("", "Ann", "J\u030c \u039f\u03a3", "\u212b"):
+        digest = keyfold.blind_index(deks["index-root"][1], tenant, "table", "\u00e9", "i", "nfc-lower", 3, value)
+        indexes.append({"of": value, "value": digest.hex()})
+    return {"tenant": tenant, "scope": scope, "records": records, "fields": fields, "indexes": indexes}
 
 
 def write(folder, name, content):

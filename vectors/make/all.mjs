@@ -1,7 +1,9 @@
 // Which cases go into which file.
+import { blindIndexes } from './blind-indexes.mjs';
 import { checkpoints } from './checkpoints.mjs';
 import { contexts } from './contexts.mjs';
 import { dataObjects } from './data-objects.mjs';
+import { fields } from './fields.mjs';
 import { keyRecords } from './key-records.mjs';
 import { localKeyrings, localWraps } from './local-keyrings.mjs';
 import { messages } from './messages.mjs';
@@ -9,10 +11,12 @@ import { objectNames } from './object-names.mjs';
 import { ranges } from './ranges.mjs';
 
 const FILES = {
+  'blind-index': blindIndexes,
   checkpoint: await checkpoints(),
   context: contexts,
   'core-message': messages,
   'data-object': await dataObjects(),
+  field: fields(),
   'key-record': keyRecords(),
   'local-keyring': await localKeyrings(),
   'local-wrap': localWraps,

@@ -16,6 +16,9 @@ export const core = {
   ...(await built('core/dist/sealing/checkpoint-sealer.js')),
   ...(await built('core/dist/sealing/record-mac.js')),
 };
+export const { FieldBinding } = await built('core/dist/format/field-binding.js');
+export const { sealField } = await built('core/dist/sealing/seal-field.js');
+export const blindIndex = await built('core/dist/format/blind-index.js');
 export const SecretBytes = (await built('core/dist/crypto/secret-bytes.js')).SecretBytes;
 export const keyring = {
   ...(await built('kms-local/dist/keyring-header.js')),
