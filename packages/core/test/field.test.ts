@@ -114,6 +114,8 @@ describe('a field is refused', () => {
     const field = rawField({ content: patterned(16_384) });
     expect(field.byteLength).toBe(FIELD_LIMITS.maxBytes + 1);
     expect(open(field)).toBeUndefined();
+    expect(inspectField(field)).toBeUndefined();
+    expect(inspectField(field.subarray(0, FIELD_LIMITS.maxBytes))).toBeDefined();
   });
 
   test.each([

@@ -7,17 +7,22 @@ import { hkdfExpandSha512 } from '../src/crypto/hkdf.ts';
 import { openMessage, sealMessage } from '../src/crypto/message.ts';
 import { openCheckpointRange } from '../src/sealing/checkpoint-range-opener.ts';
 import { systemRandomSource } from '../src/crypto/random.ts';
+import { SINGLE_CHUNK_OVERHEAD_BYTES, openSingleChunk, sealSingleChunk } from '../src/crypto/single-chunk.ts';
+import { MemoryKeyRecordStore } from '../src/testing/memory-key-record-store.ts';
+import { MemoryKms } from '../src/testing/memory-kms.ts';
+import { KeyVault } from '../src/vault/key-vault.ts';
 import { flipBit, patterned, secretKey } from './support/bytes.ts';
 import { IDENTITY, LeakyKms, openRecord, seal } from './support/checkpoints.ts';
 import { PartSource } from './support/parts.ts';
 import { encryptedBlocks, referenceKeys, tagged } from './support/reference-cbc.ts';
 
 /** What went into Node's cryptography and came out of it, as views of the same memory. */
-const handedOut = vi.hoisted((): { digests: Uint8Array[]; opened: Uint8Array[]; hashed: Uint8Array[]; imported: Uint8Array[] } => ({
+const handedOut = vi.hoisted((): { digests: Uint8Array[]; opened: Uint8Array[]; hashed: Uint8Array[]; imported: Uint8Array[]; sealed: Uint8Array[] } => ({
   digests: [],
   opened: [],
   hashed: [],
   imported: [],
+  sealed: [],
 }));
 
 vi.mock('node:crypto', async (importOriginal) => {
@@ -42,6 +47,16 @@ vi.mock('node:crypto', async (importOriginal) => {
           const bytes = digest();
           handedOut.digests.push(bytes);
           return bytes;
+        },
+      });
+    },
+    createCipheriv: (...args: Parameters<typeof original.createCipheriv>) => {
+      const cipher = original.createCipheriv(...args);
+      const update = cipher.update.bind(cipher) as (data: Uint8Array) => Buffer;
+      return Object.assign(cipher, {
+        update: (data: Uint8Array) => {
+          handedOut.sealed.push(data);
+          return update(data);
         },
       });
     },
@@ -71,6 +86,7 @@ beforeEach(() => {
   handedOut.opened.length = 0;
   handedOut.hashed.length = 0;
   handedOut.imported.length = 0;
+  handedOut.sealed.length = 0;
 });
 
 describe('memory that held secrets is overwritten', () => {
@@ -111,6 +127,47 @@ describe('memory that held secrets is overwritten', () => {
     expect(openFrame(frameKey, 0, damagedTag)).toBeUndefined();
     expect(handedOut.opened.map((bytes) => bytes.byteLength)).toEqual([100]);
     expect(handedOut.opened.every(isZero)).toBe(true);
+  });
+
+  test('what a message of one chunk was derived from, sealed and opened', () => {
+    const message = new Uint8Array(5 + SINGLE_CHUNK_OVERHEAD_BYTES);
+    sealSingleChunk(KEY, [CONTEXT], patterned(5), message);
+    expect(openSingleChunk(KEY, [CONTEXT], message)).toEqual(patterned(5));
+    expect(handedOut.imported.map(({ byteLength }) => byteLength)).toEqual([32, 32]);
+    expect(handedOut.imported.every(({ buffer }) => isZero(new Uint8Array(buffer)))).toBe(true);
+    expect(handedOut.digests.length).toBe(4);
+    expect(handedOut.digests.every(isZero)).toBe(true);
+    // The first block of what the second was derived from.
+    const second = handedOut.hashed.filter((bytes) => bytes.byteOffset === 0);
+    expect(second.length).toBe(2);
+    expect(second.every((bytes) => isZero(bytes.subarray(0, 64)))).toBe(true);
+  });
+
+  test('the plaintext of a message of one chunk that does not authenticate', () => {
+    const message = new Uint8Array(5 + SINGLE_CHUNK_OVERHEAD_BYTES);
+    sealSingleChunk(KEY, [CONTEXT], patterned(5), message);
+    expect(openSingleChunk(KEY, [CONTEXT], flipBit(message, message.byteLength * 8 - 1))).toBeUndefined();
+    expect(handedOut.opened.map((bytes) => bytes.byteLength)).toEqual([5]);
+    expect(handedOut.opened.every(isZero)).toBe(true);
+  });
+
+  test("a column's UTF-8 of what it seals and opens, and padded content; not the caller's own bytes", async () => {
+    const vault = new KeyVault({ records: new MemoryKeyRecordStore(), kms: new MemoryKms(), tenant: 'acme' });
+    await vault.prime();
+    handedOut.opened.length = 0;
+    handedOut.sealed.length = 0;
+    const text = vault.column({ table: 't', column: 'c', bind: 'column', encoding: 'text', content: 'text', padding: true });
+    expect(text.open(text.seal('a secret')).value).toBe('a secret');
+    const plain = vault.column({ table: 't', column: 'c', bind: 'column', encoding: 'text', content: 'text' });
+    expect(plain.open(plain.seal('a secret')).value).toBe('a secret');
+    expect(handedOut.sealed.map(({ byteLength }) => byteLength)).toEqual([32, 8]);
+    expect(handedOut.sealed.every(isZero)).toBe(true);
+    const [padded, unpadded] = handedOut.opened;
+    expect([padded?.subarray(0, 8), unpadded].every((bytes) => bytes !== undefined && isZero(bytes))).toBe(true);
+    const bytes = vault.column({ table: 't', column: 'c', bind: 'column', encoding: 'binary', content: 'bytes' });
+    const own = patterned(20);
+    bytes.seal(own);
+    expect(own).toEqual(patterned(20));
   });
 
   test('the chunks of a message after they were joined, and none of the result', () => {

@@ -114,6 +114,13 @@ describe('pooled randomness', () => {
     expect(seen.size).toBe(count);
   });
 
+  test('is chance to the last byte: nothing that was given out is given out again as the zeros it left', () => {
+    const pool = new RandomPool();
+    const zeros = Array.from({ length: 4_096 }, () => pool.bytes(1)[0]).filter((byte) => byte === 0);
+    // 16 are expected; chance gives 80 never.
+    expect(zeros.length).toBeLessThan(80);
+  });
+
   test('is not given beyond the pool at once', () => {
     expect(() => new RandomPool().bytes(4_097)).toThrow(RangeError);
   });

@@ -6,6 +6,7 @@ import { parseKeyRecord } from '../src/format/key-record.ts';
 import { KeyCache } from '../src/keys/key-cache.ts';
 import { rewrapRecord } from '../src/rotation/rewrap-record.ts';
 import { keyPolicy } from '../src/sealing/key-policy.ts';
+import { inspectKeyRecord } from '../src/sealing/open-record.ts';
 import { MemoryKms } from '../src/testing/memory-kms.ts';
 import { KeyVault } from '../src/vault/key-vault.ts';
 import { vaultRecordKey } from '../src/vault/record-name.ts';
@@ -246,6 +247,26 @@ describe('a vault that starts again', () => {
     await bench.records.create(`field/${digest}/${'ab'.repeat(16)}`, patterned(10));
     await bench.vault.prime();
     expect(await states(bench.vault)).toEqual(['active']);
+  });
+
+  test('is not led astray by a store that lists more than it was asked for, or not yet what was written', async () => {
+    const bench = vaultBench();
+    await bench.records.create('elsewhere', patterned(10));
+    const list = bench.records.list.bind(bench.records);
+    const lagging = vi.spyOn(bench.records, 'list').mockImplementation(async function* () {
+      for await (const key of list()) if (key === 'elsewhere') yield key;
+    });
+    await bench.vault.prime();
+    const id = bench.column.dekIdOf(bench.column.seal('x'));
+    lagging.mockImplementation(() => list());
+    await bench.vault.load();
+    expect(await states(bench.vault)).toEqual(['active']);
+    expect(bench.column.dekIdOf(bench.column.seal('x'))).toBe(id);
+  });
+
+  test('does not take a failure of its own for a record that is none', () => {
+    expect(inspectKeyRecord(patterned(100))).toBeUndefined();
+    expect(() => inspectKeyRecord(undefined as unknown as Uint8Array)).toThrow(TypeError);
   });
 
   test('decides between keys of the same millisecond by their ids', async () => {
@@ -544,6 +565,20 @@ describe('keys in memory', () => {
     expect(column.open(column.seal('x')).value).toBe('x');
   });
 
+  test('are looked after at once when the clock was set back behind the last look', async () => {
+    const bench = vaultBench();
+    const other = bench.another();
+    await bench.vault.prime();
+    bench.clock.advance(600_000);
+    await bench.vault.prime();
+    await other.vault.roll('field');
+    bench.clock.advance(-300_000);
+    await bench.vault.prime();
+    expect(bench.column.dekIdOf(bench.column.seal('x'))).not.toBe(undefined);
+    expect(await states(bench.vault)).toEqual(['active', 'decrypt-only']);
+    expect((await bench.vault.records('field'))[0]?.identity.dekId).toEqual(Uint8Array.from(Buffer.from(bench.column.dekIdOf(bench.column.seal('x')) ?? '', 'hex')));
+  });
+
   test('show themselves nowhere', async () => {
     const { vault, column, kms } = vaultBench();
     await vault.prime();
@@ -664,6 +699,17 @@ describe('a record that was tampered with', () => {
     await overwrite(bench.records, key, () => planted(0));
     await codeOf(column.openAsync(bench.sealed));
     expect(calls(bench).unwrapped).toBe(1_003);
+  });
+
+  test('to be of another use opens nothing, even if its own key signed it', async () => {
+    const bench = vaultBench();
+    await bench.vault.prime();
+    const sealed = bench.column.seal('x');
+    const [key = ''] = await keysIn(bench.records);
+    await overwrite(bench.records, key, resignedBy(bench.kms.deks[0], (record) => ({ ...record, use: 'audit' })));
+    expect(await codeOf(bench.another().column.openAsync(sealed))).toBe('INTEGRITY_FAILURE');
+    await overwrite(bench.records, key, resignedBy(bench.kms.deks[0], (record) => ({ ...record, use: 'field' })));
+    expect((await bench.another().column.openAsync(sealed)).value).toBe('x');
   });
 
   test('by the owner of another key opens nothing', async () => {

@@ -38,10 +38,6 @@ export class LoadedKeys {
     this.#clock = limits.clock;
   }
 
-  get size(): number {
-    return this.#entries.size;
-  }
-
   /** The key, unless it is absent or too long in memory. */
   get(id: string): LoadedKey | undefined {
     const entry = this.#entries.get(id);
@@ -73,10 +69,6 @@ export class LoadedKeys {
   put(key: LoadedKey): void {
     this.#entries.set(key.id, { key, turn: ++this.#turn, used: false });
     if (this.#entries.size > this.#maxKeys) this.#dropLeastUsed();
-  }
-
-  drop(id: string): void {
-    this.#entries.delete(id);
   }
 
   /** Drops what is too long in memory, and every key whose id is not among these. */
