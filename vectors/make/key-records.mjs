@@ -143,6 +143,7 @@ const OPENED = [
 /** Records of the vault. */
 const VAULT_OPENED = [
   ...['field', 'index-root', 'audit'].map((use) => opens(use, `a record of the use ${use}`, vault(use))),
+  opens('field-suites', "a field key's record, whatever suites the reader accepts for checkpoints", vault('field'), { suites: [3] }, 'key-record 5'),
   opens('field-decrypt-only', "a field key's record that opens and no longer seals", { ...vault('field'), state: 2 }),
   opens('field-scope', 'a vault of another scope', { ...vault('field'), binding: bindingOf('field', 'acme', '\u00e9') }, { scope: '\u00e9' }),
 ];

@@ -12,7 +12,7 @@ import { MemoryKeyRecordStore } from '../src/testing/memory-key-record-store.ts'
 import type { BlindIndexPolicy } from '../src/vault/blind-index.ts';
 import { KeyVault, type VaultUse } from '../src/vault/key-vault.ts';
 import { vaultRecordKey } from '../src/vault/record-name.ts';
-import { FixedKms, type Recipe, type Summary, bytesOf, casesOf, expectBytes, outcome } from './support/own-vectors.ts';
+import { FixedKms, type Recipe, type Summary, bytesOf, casesOf, expectBytes, outcome, suiteNames } from './support/own-vectors.ts';
 import { fieldRecordOf, wrapOf } from './support/records.ts';
 
 const KEK = { provider: 'local', keyId: 'k1' };
@@ -132,6 +132,7 @@ describe("vaults' key records of vectors/v1", () => {
     readonly use: KeyRecord['use'];
     readonly tenant: string;
     readonly scope: string;
+    readonly suites: readonly number[];
     readonly record: Recipe;
   }
   interface Output {
@@ -144,11 +145,14 @@ describe("vaults' key records of vectors/v1", () => {
   const all = casesOf<Input, Output>('key-record', 'key-record');
   const ofVaults = <Case extends { readonly input: Input }>(cases: readonly Case[]): Case[] => cases.filter(({ input }) => input.use !== 'checkpoint');
 
-  async function open({ dek, kek, use, tenant, scope, record }: Input): Promise<KeyRecord> {
+  async function open({ dek, kek, use, tenant, scope, suites, record }: Input): Promise<KeyRecord> {
     if (use === 'checkpoint') throw new Error('no record of a vault');
     const bytes = bytesOf(record);
     const subject = vaultKeySubject({ use, tenant, scope, dekId: bytes.slice(24, 40) });
-    const opened = await openRecord(bytes, subject, { policy: keyPolicy([new FixedKms(kek, bytesOf(dek))]), cache: new KeyCache() });
+    const opened = await openRecord(bytes, subject, {
+      policy: keyPolicy([new FixedKms(kek, bytesOf(dek))], { suites: suiteNames(suites) }),
+      cache: new KeyCache(),
+    });
     return opened.parsed.record;
   }
 
