@@ -143,7 +143,8 @@ async function commit(context: StoreContext, id: string, save: Publication, opti
     else await context.records.compareAndSwap(id, predecessor.stored.version, bytes, { signal: options.signal });
   } catch (error) {
     if ('name' in object && isDefinite(error) && !(await mayStand(context, id, bytes))) await discard(context, object.name);
-    throw isKeyfoldError(error, 'ALREADY_EXISTS') ? exists(id) : error;
+    if (!isKeyfoldError(error, 'ALREADY_EXISTS')) throw error;
+    throw options.overwrite === true ? overtaken(id) : exists(id);
   }
   if ('name' in object) await confirmData(context, id, { name: object.name, record: bytes, predecessor });
 }
@@ -190,6 +191,10 @@ async function discard(context: StoreContext, name: string): Promise<void> {
   } catch {
     // The save's own outcome is what counts.
   }
+}
+
+function overtaken(id: string): KeyfoldError {
+  return new KeyfoldError('CONFLICT', `Somebody else saved a checkpoint ${JSON.stringify(id)} at the same time, where none was. Save again to replace it.`);
 }
 
 function exists(id: string): KeyfoldError {
