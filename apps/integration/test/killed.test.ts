@@ -154,6 +154,20 @@ function callsIn(steps: readonly string[]): string[] {
   return steps.flatMap((step) => /^after (?:objects|kms)\.(.*)$/.exec(step)?.[1] ?? []);
 }
 
+/** What was written is durable before it gets its name, and the name before the operation is acknowledged. */
+function expectDurable(steps: readonly string[]): void {
+  let written = false;
+  let named = false;
+  for (const step of steps) {
+    const publishes = /^(?:link|rename) .*(?:\.kf[kc]|keyring\.kf(?:\.\d+)?)$/.test(step);
+    if (publishes) expect(written, step).toBe(false);
+    if (step === 'acknowledged' || step === 'saved') expect(named, step).toBe(false);
+    if (step.startsWith("write")) written = true;
+    if (publishes || /^(?:unlink|rmdir) target/.test(step)) named = true;
+    if (/^(?:fsync|sync|datasync)/.test(step)) written = named = false;
+  }
+}
+
 /** Not a mark around a call, where the disk is as it was at the mark before. */
 function changesDisk(step: string | undefined): boolean {
   return step !== undefined && !/^(?:before|after|acknowledged)\b/.test(step);
@@ -191,6 +205,7 @@ test.each(SCENARIOS.map((scenario) => [scenario.name, scenario] as const))('a pr
   expect(recorded).toMatchObject({ signal: undefined, acknowledged: true, complaints: '' });
   expect(recorded.steps.length).toBeGreaterThanOrEqual(scenario.leastSteps);
   expect(callsIn(recorded.steps)).toEqual(scenario.calls);
+  expectDurable(recorded.steps);
   const reached = await inParallel(recorded.steps, AT_ONCE, (_step, index) => killedAt(prepared, scenario, index, recorded.steps));
   // The later the kill the further it came, from the first state of the course to the last.
   expect(reached).toEqual(reached.toSorted((a, b) => a - b));
