@@ -108,8 +108,18 @@ async function checkAfter(bench: Bench, store: EncryptedCheckpointStore, operati
   for (const [id, content] of KEPT) expect(all.get(id), what).toBe(digestOf(content));
   expect(all.get('target'), what).toBe(code === undefined || committed ? after : before);
   expect([...all.keys()].filter((id) => id !== 'target').sort(), what).toEqual([...KEPT.keys()].sort());
+  // Data that could not be written, or was and nobody will name it, is taken away at once.
+  if (failure.when !== 'ever since' && /put target\.[0-9a-f]{32}\.kfc$/.test(what)) expect(await orphans(bench, all), what).toBe(0);
   await checkRepeated(bench, store, operation, what);
   return code;
+}
+
+/** How many data objects there are beyond those of the checkpoints that stand. */
+async function orphans(bench: Bench, standing: ReadonlyMap<string, string>): Promise<number> {
+  const large = [...KEPT.values(), OLD_BIG, NEW_BIG, NEW_STREAM].filter(({ length }) => length >= BIG).map(digestOf);
+  let count = 0;
+  for await (const { name } of bench.objects.list()) if (name.endsWith('.kfc')) count++;
+  return count - [...standing.values()].filter((digest) => large.includes(digest)).length;
 }
 
 /** The same store goes on as if nothing had been, and nothing stays that cannot be cleaned up. */
