@@ -143,9 +143,10 @@ async function commit(context: StoreContext, id: string, save: Publication, opti
     else await context.records.compareAndSwap(id, predecessor.stored.version, bytes, { signal: options.signal });
   } catch (error) {
     if ('name' in object && isDefinite(error) && !(await mayStand(context, id, bytes))) await discard(context, object.name);
-    throw isKeyfoldError(error, 'ALREADY_EXISTS') ? exists(id) : error;
+    if (!isKeyfoldError(error, 'ALREADY_EXISTS')) throw error;
+    throw options.overwrite === true ? overtaken(id) : exists(id);
   }
-  if ('name' in object) await confirmData(context, id, { name: object.name, record: bytes, predecessor });
+  if ('name' in object) await confirmData(context, id, { name: object.name, predecessor });
 }
 
 /** Whether the store says that it did not take the record. After anything else it may have, and the data must stay. */
@@ -168,19 +169,32 @@ async function mayStand(context: StoreContext, id: string, record: Uint8Array): 
 interface Committed {
   /** The data object. */
   readonly name: string;
-  readonly record: Uint8Array;
   readonly predecessor: Predecessor | undefined;
 }
 
-/** Somebody may have cleaned up the data, as an orphan, before its record was there: then what was there before is put back. */
-async function confirmData(context: StoreContext, id: string, { name, record, predecessor }: Committed): Promise<void> {
+/**
+ * Data is absent either because others have replaced or deleted the checkpoint
+ * since, and then it had been saved; or because somebody cleaned it up, as an
+ * orphan, before its record was there: then what was there before is put back.
+ */
+async function confirmData(context: StoreContext, id: string, { name, predecessor }: Committed): Promise<void> {
   if ((await context.objects.head(name)) !== undefined) return;
   const stored = await context.records.get(id);
-  if (stored !== undefined && constantTimeEqual(stored.bytes, record)) {
-    if (predecessor === undefined) await context.records.delete(id, stored.version);
-    else await context.records.compareAndSwap(id, stored.version, predecessor.stored.bytes);
-  }
+  if (stored === undefined || !refersTo(stored, id, name)) return;
+  if (predecessor === undefined) await context.records.delete(id, stored.version);
+  else await context.records.compareAndSwap(id, stored.version, predecessor.stored.bytes);
   throw new KeyfoldError('CONFLICT', `The data of ${JSON.stringify(id)} was removed while it was being saved. Save it again.`);
+}
+
+/** Whether a record, be it rewrapped meanwhile, is that of the data object. */
+function refersTo(stored: StoredKeyRecord, id: string, name: string): boolean {
+  try {
+    const { record } = inspectCheckpointRecord(stored.bytes, id);
+    return dataName(id, toHex(record.objectId)) === name;
+  } catch (error) {
+    if (isKeyfoldError(error, 'INTEGRITY_FAILURE')) return false;
+    throw error;
+  }
 }
 
 /** Removes data that nothing refers to any more; where that fails it stays as an orphan that nobody can open. */
@@ -190,6 +204,10 @@ async function discard(context: StoreContext, name: string): Promise<void> {
   } catch {
     // The save's own outcome is what counts.
   }
+}
+
+function overtaken(id: string): KeyfoldError {
+  return new KeyfoldError('CONFLICT', `Somebody else saved a checkpoint ${JSON.stringify(id)} at the same time, where none was. Save again to replace it.`);
 }
 
 function exists(id: string): KeyfoldError {
