@@ -15,20 +15,24 @@ import { median, quiet } from './statistics.mjs';
  * @param {{ rounds: number, warmups?: number }} options
  */
 export async function interleave(contestants, { rounds, warmups = 1 }) {
-  const samples = new Map(contestants.map(({ name }) => [name, []]));
+  const samples = new Map(contestants.map(({ name }) => [name, { ms: [], cpuMs: [] }]));
   for (let round = -warmups; round < rounds; round++) {
     for (let turn = 0; turn < contestants.length; turn++) {
       const { name, run, after } = contestants[(turn + Math.max(round, 0)) % contestants.length];
       globalThis.gc?.();
+      const cpu = process.cpuUsage();
       const start = performance.now();
       const measured = await run();
       const ms = measured ?? performance.now() - start;
+      const { user, system } = process.cpuUsage(cpu);
       await after?.();
-      if (round >= 0) samples.get(name).push(ms);
+      if (round < 0) continue;
+      samples.get(name).ms.push(ms);
+      samples.get(name).cpuMs.push((user + system) / 1_000);
     }
   }
   return Object.fromEntries(
-    [...samples].map(([name, ms]) => [name, { medianMs: median(ms), quietMs: quiet(ms), samples: ms.length }]),
+    [...samples].map(([name, { ms, cpuMs }]) => [name, { medianMs: median(ms), quietMs: quiet(ms), cpuMs: median(cpuMs), samples: ms.length }]),
   );
 }
 

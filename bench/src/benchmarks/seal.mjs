@@ -51,10 +51,11 @@ async function loop({ keyfold, against, quick, progress }) {
     results[name] = {
       medianMs: median(parts.map((part) => part[name].medianMs)),
       quietMs: quiet(parts.map((part) => part[name].quietMs)),
+      cpuMs: median(parts.map((part) => part[name].cpuMs)),
       samples: groups * Math.ceil(rounds / groups),
     };
   }
-  if (openssl.length > 0) results['openssl speed'] = { medianMs: median(openssl), quietMs: quiet(openssl), samples: openssl.length };
+  if (openssl.length > 0) results['openssl speed'] = { medianMs: median(openssl), quietMs: quiet(openssl), cpuMs: median(openssl), samples: openssl.length };
   return {
     name: 'framed encryption loop, 64 MiB in memory',
     bytes: size,
