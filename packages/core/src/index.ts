@@ -2,6 +2,7 @@
 export { systemClock, type Clock } from './clock.ts';
 export { SecretBytes } from './crypto/secret-bytes.ts';
 export { ERROR_CODES, KeyfoldError, isKeyfoldError, type ErrorCode } from './errors.ts';
+export type { Normalisation } from './format/blind-index.ts';
 export type { EncryptionContext } from './format/context.ts';
 export { KEY_RECORD_LIMITS, type WrappedKey } from './format/key-record.ts';
 export { KeyCache, type KeyCacheOptions } from './keys/key-cache.ts';
@@ -29,3 +30,8 @@ export {
 } from './sealing/open-key-record.ts';
 export type { OpenPart } from './sealing/object-parts.ts';
 export { ALL_SUITES, GCM_SUITES, type SuiteName } from './sealing/suites.ts';
+export type { RecordIdentity, VaultKeyIdentity } from './sealing/record-subject.ts';
+export type { BlindIndex, BlindIndexPolicy } from './vault/blind-index.ts';
+export { KeyVault, type VaultRecordInfo, type VaultUse } from './vault/key-vault.ts';
+export type { ColumnPolicy, OpenedValue, RowOptions, SealedColumn } from './vault/sealed-column.ts';
+export type { KeyVaultOptions } from './vault/vault-options.ts';

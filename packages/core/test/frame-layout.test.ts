@@ -42,6 +42,20 @@ describe('where the frames are', () => {
     expect(framePlace(layoutOf(id), index)).toEqual({ index, start, plaintextStart });
   });
 
+  test.each([
+    [1, 3_003_040, 183, 3_001_296, [91], 1_492_496, 1_508_896, 9_056],
+    [2, 3_011_872, 183, 3_010_080, [91], 1_496_864, 1_513_312, 9_056],
+    [3, 3_000_144, 2, 2_097_152, [1], 1_048_576, 2_097_152, 451_536],
+  ] as const)('suite %i: the example of the specification of range reads', (id, size, lastIndex, lastAt, indices, from, to, offset) => {
+    const layout = layoutOf(id);
+    const last = lastFrame(layout, size - 96);
+    expect([last?.index, (last?.start ?? 0) + 96]).toEqual([lastIndex, lastAt]);
+    const place = frameHolding(layout, 1_500_000);
+    expect([place.index, frameHolding(layout, 1_501_023).index]).toEqual([...indices, ...indices]);
+    expect([place.start + 96, framePlace(layout, place.index + 1).start + 96]).toEqual([from, to]);
+    expect(1_500_000 - place.plaintextStart).toBe(offset);
+  });
+
   test.each(LAYOUTS)('suite $id: every frame begins where the one before ends', ({ layout }) => {
     for (const index of [0, 1, 2, 1_000, layout.maxFrames - 2]) {
       const [here, next] = [framePlace(layout, index), framePlace(layout, index + 1)];

@@ -1,11 +1,16 @@
 import type * as crypto from 'node:crypto';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { fromBase64Url, toBase64Url } from '../src/bytes.ts';
+import { AES_256_CBC_HMAC_SHA_256, cbcHmacSuite } from '../src/crypto/cbc-hmac-suite.ts';
 import { AES_256_GCM_1M, deriveFrameKey, openFrame, sealFrame } from '../src/crypto/framed-aead.ts';
 import { hkdfExpandSha512 } from '../src/crypto/hkdf.ts';
 import { openMessage, sealMessage } from '../src/crypto/message.ts';
+import { openCheckpointRange } from '../src/sealing/checkpoint-range-opener.ts';
 import { systemRandomSource } from '../src/crypto/random.ts';
 import { flipBit, patterned, secretKey } from './support/bytes.ts';
+import { IDENTITY, LeakyKms, openRecord, seal } from './support/checkpoints.ts';
+import { PartSource } from './support/parts.ts';
+import { encryptedBlocks, referenceKeys, tagged } from './support/reference-cbc.ts';
 
 /** What went into Node's cryptography and came out of it, as views of the same memory. */
 const handedOut = vi.hoisted((): { digests: Uint8Array[]; opened: Uint8Array[]; hashed: Uint8Array[]; imported: Uint8Array[] } => ({
@@ -133,6 +138,62 @@ describe('memory that held secrets is overwritten', () => {
   test.each([0, 1, 15])('nothing is decrypted at all when %i bytes follow the full chunks', (rest) => {
     const message = sealMessage(KEY, CONTEXT, patterned(16_384), systemRandomSource);
     expect(openMessage(KEY, CONTEXT, message.subarray(0, 56 + 16_400 + rest))).toBeUndefined();
+    expect(handedOut.opened).toEqual([]);
+  });
+
+  test('a chunk of suite 02 that is decrypted and does not have the length or padding of one', async () => {
+    const keys = referenceKeys(patterned(32, 'key'), patterned(24), CONTEXT);
+    const cipher = cbcHmacSuite(AES_256_CBC_HMAC_SHA_256).derive(KEY, patterned(24), CONTEXT);
+    const iv = patterned(16);
+    const wrongPadding = await tagged(keys, { index: 0, final: 1, iv, encrypted: encryptedBlocks(keys, iv, patterned(160)) });
+    const tooLong = await tagged(keys, { index: 0, final: 0, iv, encrypted: encryptedBlocks(keys, iv, Buffer.alloc(16_400, 1)) });
+    for (const chunk of [wrongPadding, tooLong]) {
+      handedOut.opened.length = 0;
+      expect(cipher.openFrame(0, chunk)).toBeUndefined();
+      expect(handedOut.opened.length).toBe(1);
+      expect(handedOut.opened.every(isZero)).toBe(true);
+    }
+    // What was joined from the decipher's pieces is a copy that only its zeroing shows.
+    const fill = vi.spyOn(Uint8Array.prototype, 'fill');
+    cipher.openFrame(0, tooLong);
+    const zeroed = fill.mock.contexts.map((bytes) => (bytes as Uint8Array).byteLength);
+    fill.mockRestore();
+    expect(zeroed).toContain(16_399);
+  });
+
+  test('nothing is decrypted at all of a chunk of suite 02 without whole blocks, though its tag is right', async () => {
+    const keys = referenceKeys(patterned(32, 'key'), patterned(24), CONTEXT);
+    const cipher = cbcHmacSuite(AES_256_CBC_HMAC_SHA_256).derive(KEY, patterned(24), CONTEXT);
+    for (const length of [0, 1, 15, 17, 40]) {
+      const chunk = await tagged(keys, { index: 0, final: 1, iv: patterned(16), encrypted: patterned(length) });
+      expect(cipher.openFrame(0, chunk)).toBeUndefined();
+    }
+    expect(handedOut.opened).toEqual([]);
+  });
+
+  test('frames of which a range takes a part, and none of what it takes whole', async () => {
+    const kms = new LeakyKms();
+    const { record, data } = await seal(kms, patterned(60_000), { suite: 'cobblestone-256' });
+    const opened = await openRecord(record, { kms });
+    handedOut.opened.length = 0;
+    const part = await openCheckpointRange(opened, IDENTITY, PartSource.of(data).open, { start: 100, end: 33_000 });
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of part?.plaintext ?? []) chunks.push(chunk);
+    expect(Buffer.concat(chunks).equals(patterned(60_000).subarray(100, 33_000))).toBe(true);
+    // The last frame, then those of the range: only the second of these is given out as it is.
+    expect(handedOut.opened.map(isZero)).toEqual([true, true, false, true]);
+  });
+
+  test('the key material of suite 02 from which its keys were imported', () => {
+    cbcHmacSuite(AES_256_CBC_HMAC_SHA_256).derive(KEY, patterned(24), CONTEXT);
+    expect(handedOut.imported.map(({ byteLength }) => byteLength)).toEqual([32, 32]);
+    for (const { buffer } of handedOut.imported) expect(isZero(new Uint8Array(buffer))).toBe(true);
+  });
+
+  test('nothing is decrypted at all when the tag of a chunk of suite 02 is wrong', () => {
+    const cipher = cbcHmacSuite(AES_256_CBC_HMAC_SHA_256).derive(KEY, patterned(24), CONTEXT);
+    const chunk = cipher.sealer(systemRandomSource).end();
+    for (let bit = 0; bit < chunk.byteLength * 8; bit += 7) expect(cipher.openFrame(0, flipBit(chunk, bit))).toBeUndefined();
     expect(handedOut.opened).toEqual([]);
   });
 

@@ -3,10 +3,12 @@ import type { ByteRange, CheckpointMetadata } from '@keyfold/core';
 /** A checkpoint's bytes at once, or as they come; of any length, which need not be known beforehand. */
 export type CheckpointData = Uint8Array | AsyncIterable<Uint8Array>;
 
+/** What every call takes. */
 export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** How a checkpoint is saved. */
 export interface SaveOptions extends CallOptions {
   /** Readable without the data. A JSON object of at most 65,416 bytes. Default `{}`. */
   readonly metadata?: CheckpointMetadata;
@@ -14,6 +16,7 @@ export interface SaveOptions extends CallOptions {
   readonly overwrite?: boolean;
 }
 
+/** How a checkpoint is read as a stream. */
 export interface LoadStreamOptions<Receipt> extends CallOptions {
   /** What save() returned: refuses anything older or other under this id. */
   readonly expect?: Receipt;
@@ -21,6 +24,7 @@ export interface LoadStreamOptions<Receipt> extends CallOptions {
   readonly range?: ByteRange;
 }
 
+/** How a checkpoint is read at once. */
 export interface LoadOptions<Receipt> extends LoadStreamOptions<Receipt> {
   /** Refuses a larger checkpoint, or range, with LIMIT_EXCEEDED before memory is taken. Default 1 GiB. */
   readonly maxBytes?: number;

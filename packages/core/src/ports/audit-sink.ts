@@ -4,6 +4,9 @@ export type AuditAction =
   | 'checkpoint.decrypt'
   | 'checkpoint.read-metadata'
   | 'checkpoint.delete'
+  | 'key.create'
+  | 'key.load'
+  | 'key.retire'
   | 'key.rotate'
   | 'key.rewrap';
 
@@ -26,5 +29,6 @@ export interface AuditEvent {
 
 /** Takes audit events. A rejection makes the audited operation fail with AUDIT_FAILED. */
 export interface AuditSink {
+  /** Takes one event; when it resolves, the event is kept. */
   record(event: AuditEvent): void | Promise<void>;
 }

@@ -14,6 +14,7 @@ export interface ObjectContent {
   readonly etag: string;
 }
 
+/** What an ObjectStore decides by itself. */
 export interface ObjectStoreCapabilities {
   /** `create` and `replace` are decided by the store, atomically. Required by the encrypted store. */
   readonly conditionalWrites: boolean;
@@ -40,6 +41,7 @@ export interface ObjectChunks extends AsyncIterable<Uint8Array> {
 /** Bytes at once, which do not change before the put is over, or in chunks. */
 export type ObjectBody = Uint8Array | ObjectChunks;
 
+/** What every call takes. */
 export interface ObjectCallOptions {
   readonly signal?: AbortSignal | undefined;
 }
@@ -63,6 +65,7 @@ export interface OpenObject {
   readonly identity?: string;
   /** Chunks of any size; each is the reader's to keep, to change or to free. Errors rather than ends early. */
   readonly body: AsyncIterable<Uint8Array>;
+  /** Lets go of the object without reading on; calling it again, or after the end, does nothing. */
   cancel(): Promise<void>;
 }
 

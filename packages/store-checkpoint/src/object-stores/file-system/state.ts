@@ -74,7 +74,8 @@ export async function readExactly(
   offset: number,
   length: number,
 ): Promise<Uint8Array> {
-  const buffer = Buffer.allocUnsafeSlow(length);
+  // No Buffer is handed out: its slice() would alias.
+  const buffer = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
   for (let done = 0; done < length; ) {
     const count = await readSome(location, fd, buffer, done, offset + done);
     if (count === 0) {
@@ -106,7 +107,7 @@ export async function currentState(location: Location): Promise<State | undefine
 async function readSome(
   location: Location,
   fd: number,
-  buffer: Buffer,
+  buffer: Uint8Array,
   done: number,
   position: number,
 ): Promise<number> {
