@@ -9,7 +9,7 @@ import { describeMachine, freeBytes } from './src/machine.mjs';
 import { loadKeyfold } from './src/keyfold.mjs';
 import { printCase, saveResults } from './src/report.mjs';
 
-const ALL = ['seal', 'save', 'load'];
+const ALL = ['seal', 'save', 'load', 'fields', 'memory', 'keys'];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -30,7 +30,7 @@ export function printCase({ name, skipped, bytes, results = {}, ratios = [], lim
     const value = ratioOf(ratio, results);
     if (value === undefined) continue;
     process.stderr.write(
-      `  -> ${ratio.speed === true ? 'speed' : 'time'} of ${ratio.of} / ${ratio.against}: ${value.median.toFixed(2)} (p20 ${value.quiet.toFixed(2)}, cpu ${value.cpu.toFixed(2)}) ${targetText(ratio)} ${verdict(ratio, value.median)}\n`,
+      `  -> ${ratio.speed === true ? 'speed' : 'time'} of ${ratio.of} / ${ratio.against}: ${value.median.toFixed(2)} (p20 ${value.quiet.toFixed(2)}${ratio.noCpu === true || Number.isNaN(value.cpu) ? '' : `, cpu ${value.cpu.toFixed(2)}`}) ${targetText(ratio)} ${verdict(ratio, value.median)}\n`,
     );
   }
   for (const limit of limits) process.stderr.write(`  -> ${limit.what}: ${limit.value} ${targetText(limit)} ${verdict(limit, limit.value)}\n`);
