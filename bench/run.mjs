@@ -1,5 +1,6 @@
 // Usage: npm run bench -- [names...] [--quick] [--node <path>]... [--against <checkout>] [--temporary <directory>]
-// Without names all benchmarks are run. Every --node runs them again under that Node.
+// Without names all benchmarks are run and their results kept in bench/results and docs/performance (not with
+// --no-save). --against compares with another, built checkout. Every --node runs all of it again under that Node.
 import { spawnSync } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -7,6 +8,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { describeMachine, freeBytes } from './src/machine.mjs';
 import { loadKeyfold } from './src/keyfold.mjs';
+import { writeDocuments } from './src/document.mjs';
 import { printCase, saveResults } from './src/report.mjs';
 
 const ALL = ['seal', 'save', 'load', 'fields', 'memory', 'keys'];
@@ -57,7 +59,9 @@ async function main(names) {
         peer,
       });
       for (const outcome of cases) printCase(outcome);
-      if (values.save) await saveResults({ name, title, machine, versions, quick: values.quick, cases });
+      if (!values.save) continue;
+      await saveResults({ name, title, machine, versions, quick: values.quick, cases });
+      await writeDocuments();
     } finally {
       await rm(temporary, { recursive: true, force: true });
     }

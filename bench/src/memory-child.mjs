@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { MIB, randomData, stream } from './data.mjs';
 import { loadKeyfold, openStores } from './keyfold.mjs';
 
-const [checkout, root, bytes] = process.argv.slice(2);
+const [checkout, root, bytes, how] = process.argv.slice(2);
 const { encrypted } = await openStores(await loadKeyfold(checkout), root);
 const source = randomData(MIB);
 
@@ -14,7 +14,7 @@ function peakKiB() {
 
 async function load(id) {
   const hash = createHash('sha256');
-  for await (const chunk of encrypted.loadStream(id)) hash.update(chunk.subarray(0, 64));
+  for await (const chunk of encrypted.loadStream(id, { transientChunks: how === 'transient' })) hash.update(chunk.subarray(0, 64));
   return hash.digest('hex');
 }
 

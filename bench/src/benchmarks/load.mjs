@@ -27,6 +27,7 @@ export async function run({ temporary, quick, against, keyfold, progress }) {
     [
       { name: 'readFile', run: async () => void (await readFile(path)) },
       { name: 'keyfold, stream', run: async () => void (await drain(stores.encrypted.loadStream('large'))) },
+      { name: 'keyfold, stream of transient chunks', run: async () => void (await drain(stores.encrypted.loadStream('large', { transientChunks: true }))) },
       { name: 'keyfold, one buffer', run: async () => void (await stores.encrypted.load('large')) },
       { name: 'plain store, stream', run: async () => void (await drain(stores.plain.loadStream('large'))) },
       { name: 'plain store, one buffer', run: async () => void (await stores.plain.load('large')) },
@@ -46,6 +47,7 @@ export async function run({ temporary, quick, against, keyfold, progress }) {
       results,
       ratios: [
         { of: 'keyfold, stream', against: 'readFile', atMost: 0.6 },
+        { of: 'keyfold, stream of transient chunks', against: 'readFile', atMost: 0.6 },
         { of: 'keyfold, one buffer', against: 'readFile', atMost: 1.15 },
         ...(before
           ? [

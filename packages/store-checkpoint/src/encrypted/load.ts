@@ -13,6 +13,7 @@ const ATTEMPTS = 5;
 export interface OpenCheckpointOptions extends CallOptions {
   readonly expect?: CheckpointReceipt | undefined;
   readonly range?: ByteRange;
+  readonly transientChunks?: boolean;
   /** Plaintext bytes: refuses data objects that certainly hold more before anything is read. Not for ranges. */
   readonly maxBytes?: number;
   /** Told which record was opened, and how much it should hold as far as that is known, before any plaintext is given out. */
@@ -30,7 +31,9 @@ export async function* loadChunks(
     await options.onOpened(opened, length);
     for await (const plaintext of chunks) {
       throwIfAborted(options.signal);
-      if (plaintext.byteLength > 0) yield plaintext;
+      if (plaintext.byteLength === 0) continue;
+      yield plaintext;
+      if (options.transientChunks === true) context.freer.free(plaintext);
     }
   } finally {
     opened.lease.release();
