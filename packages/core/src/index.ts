@@ -16,7 +16,7 @@ export { Meter, type MetricLabels, type MetricsSink } from './ports/metrics-sink
 export type { ByteRange, ObjectInfo, ObjectStore, OpenObject } from './ports/object-store.ts';
 export { rewrapRecord, type RewrapOptions, type RewrapResult } from './rotation/rewrap-record.ts';
 export { checkRange, rangeInvalid } from './sealing/byte-range.ts';
-export { openCheckpointData } from './sealing/checkpoint-opener.ts';
+export { checkpointLength, openCheckpointData } from './sealing/checkpoint-opener.ts';
 export { openCheckpointRange, type OpenedRange } from './sealing/checkpoint-range-opener.ts';
 export { sealCheckpoint, type CheckpointSealer, type SealCheckpointOptions } from './sealing/seal-checkpoint.ts';
 export { keyPolicy, type KeyPolicy } from './sealing/key-policy.ts';

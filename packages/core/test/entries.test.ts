@@ -44,6 +44,7 @@ describe('the entry for users', () => {
       'Meter',
       'SecretBytes',
       'checkRange',
+      'checkpointLength',
       'encodeMetadata',
       'forgetCheckpointKey',
       'inspectCheckpointRecord',
@@ -113,6 +114,7 @@ describe('the entry for users', () => {
 describe('the entry for those who write providers and stores', () => {
   test('exports these values', () => {
     expect(Object.keys(provider).sort()).toEqual([
+      'BufferFreer',
       'ERROR_CODES',
       'KeyfoldError',
       'SecretBytes',

@@ -16,6 +16,23 @@ function layoutOf(id: number): FrameLayout {
   return found.layout;
 }
 
+describe('how much a message holds', () => {
+  test.each([SUITES['aes-256-gcm'], SUITES['cobblestone-256']])('suite $id: its length tells, around every edge', (suite) => {
+    const { frameBytes, overheadBytes, leadBytes } = layoutOf(suite.id);
+    const capacity = frameBytes - overheadBytes;
+    for (const plaintext of [0, 1, capacity - leadBytes - 1, capacity - leadBytes, capacity - leadBytes + 1, 5 * capacity - leadBytes, 7 * capacity]) {
+      const frames = Math.floor((plaintext + leadBytes) / capacity) + 1;
+      expect(suite.plaintextLength(plaintext + frames * overheadBytes)).toBe(plaintext);
+    }
+    expect(suite.plaintextLength(3 * frameBytes - leadBytes)).toBeUndefined();
+    expect(suite.plaintextLength(5)).toBe(0);
+  });
+
+  test('suite 2: its length does not tell, because padding is part of it', () => {
+    expect(SUITES['aes-256-cbc-hmac-sha256'].plaintextLength(1_000)).toBeUndefined();
+  });
+});
+
 describe('where the frames are', () => {
   test.each([
     [1, 0, 0, 0], [1, 1, 16_400, 16_384], [1, 5, 82_000, 81_920],

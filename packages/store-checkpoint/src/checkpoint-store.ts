@@ -22,6 +22,11 @@ export interface LoadStreamOptions<Receipt> extends CallOptions {
   readonly expect?: Receipt;
   /** Only these bytes of the data, `start` up to but not including `end`. RANGE_INVALID unless 0 <= start <= end <= length. */
   readonly range?: ByteRange;
+  /**
+   * A chunk is valid only until the next is asked for: its memory may be gone then. For readers that pass
+   * each chunk on at once; it spares the collector a gibibyte a second. Default false: chunks are the reader's to keep.
+   */
+  readonly transientChunks?: boolean;
 }
 
 /** How a checkpoint is read at once. */

@@ -19,18 +19,21 @@ export function hkdfExpand(hash: keyof typeof HASH_BYTES, prk: KeyObject, info: 
   if (!Number.isInteger(length) || length < 1 || length > 255 * size) {
     throw new RangeError(`HKDF-Expand with ${hash} gives 1 to ${255 * size} bytes.`);
   }
-  const output = new Uint8Array(Math.ceil(length / size) * size);
-  let previous = new Uint8Array(0);
+  const outputBytes = Math.ceil(length / size) * size;
+  const work = new Uint8Array(outputBytes + size + info.byteLength + 1);
+  const output = work.subarray(0, outputBytes);
+  // T(n - 1) || info || n, in one piece because each update() costs as much as hashing some hundred bytes.
+  const input = work.subarray(outputBytes);
+  input.set(info, size);
   for (let block = 0; block * size < length; block++) {
-    const hmac = createHmac(hash, prk);
-    hmac.update(previous).update(info).update(Uint8Array.of(block + 1));
-    const digest = hmac.digest();
+    input[input.byteLength - 1] = block + 1;
+    const digest = createHmac(hash, prk).update(block === 0 ? input.subarray(size) : input).digest();
     output.set(digest, block * size);
+    input.set(digest);
     digest.fill(0);
-    previous = output.subarray(block * size, (block + 1) * size);
   }
   // What was derived beyond `length` is key material too.
   const result = output.slice(0, length);
-  output.fill(0);
+  work.fill(0);
   return result;
 }

@@ -12,7 +12,7 @@ import {
   rewrapRecord,
   systemClock,
 } from '@keyfold/core';
-import { toHex } from '@keyfold/core/provider';
+import { BufferFreer, toHex } from '@keyfold/core/provider';
 import { checkAsked, collect, resolveMaxBytes } from '../checkpoint-data.ts';
 import type { CallOptions, CheckpointData, CheckpointStore, LoadOptions, LoadStreamOptions, SaveOptions } from '../checkpoint-store.ts';
 import { encodeId } from '../object-names.ts';
@@ -69,6 +69,7 @@ export class EncryptedCheckpointStore implements CheckpointStore<CheckpointRecei
       auditor: new Auditor(options.audit, clock),
       meter,
       clock,
+      freer: new BufferFreer(),
       suite,
       inlineLimitBytes: options.inlineLimitBytes ?? INLINE_LIMIT_BYTES,
     };
@@ -87,7 +88,18 @@ export class EncryptedCheckpointStore implements CheckpointStore<CheckpointRecei
 
   async load(id: string, options: LoadOptions<CheckpointReceipt> = {}): Promise<Uint8Array> {
     const maxBytes = resolveMaxBytes(options.maxBytes);
-    return collect(this.#chunks(id, { ...options, maxBytes }), maxBytes, `The checkpoint ${JSON.stringify(id)}`);
+    let expected: number | undefined;
+    const onLength = (length: number | undefined): void => {
+      expected = length;
+    };
+    return collect(this.#chunks(id, { ...options, maxBytes, onLength }), {
+      what: `The checkpoint ${JSON.stringify(id)}`,
+      maxBytes,
+      expected: () => expected,
+      free: (chunk) => {
+        this.#context.freer.free(chunk);
+      },
+    });
   }
 
   loadStream(id: string, options: LoadStreamOptions<CheckpointReceipt> = {}): AsyncIterable<Uint8Array> {
@@ -147,7 +159,7 @@ export class EncryptedCheckpointStore implements CheckpointStore<CheckpointRecei
 
   async *#chunks(
     id: string,
-    options: LoadStreamOptions<CheckpointReceipt> & { readonly maxBytes?: number },
+    options: LoadStreamOptions<CheckpointReceipt> & { readonly maxBytes?: number; readonly onLength?: (length: number | undefined) => void },
   ): AsyncGenerator<Uint8Array, void, undefined> {
     const trail = new Trail(this.#context, 'checkpoint.decrypt', id);
     try {
@@ -155,7 +167,8 @@ export class EncryptedCheckpointStore implements CheckpointStore<CheckpointRecei
       encodeId(id);
       checkAsked(options.range, options.maxBytes);
       // The event is on record before any plaintext is out.
-      const onOpened = async (opened: OpenedKeyRecord): Promise<void> => {
+      const onOpened = async (opened: OpenedKeyRecord, length: number | undefined): Promise<void> => {
+        options.onLength?.(length);
         trail.note(toHex(opened.parsed.record.dekId), opened.wrap);
         await trail.success();
       };

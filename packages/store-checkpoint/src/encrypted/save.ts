@@ -6,7 +6,7 @@ import {
   isKeyfoldError,
   sealCheckpoint,
 } from '@keyfold/core';
-import { concatBytes, constantTimeEqual, throwIfAborted, toHex } from '@keyfold/core/provider';
+import { type ObjectChunks, concatBytes, constantTimeEqual, throwIfAborted, toHex } from '@keyfold/core/provider';
 import { chunksOf } from '../checkpoint-data.ts';
 import type { CheckpointData, SaveOptions } from '../checkpoint-store.ts';
 import { dataName } from '../object-names.ts';
@@ -14,6 +14,7 @@ import type { CheckpointReceipt } from './receipt.ts';
 import type { StoreContext } from './store-context.ts';
 
 const LEAD_BYTES = 96;
+const PUSHED_BYTES = 1_048_576;
 
 /** What a save replaces: nothing, or exactly this state. */
 interface Predecessor {
@@ -91,14 +92,15 @@ async function writeData(
       if (step.done === true) return { inline: concatBytes(...first) };
       first.push(step.value);
     }
-    return { name: await putData(context, dataName(id, toHex(sealer.objectId)), chain(first, pieces), options) };
+    const body = { [Symbol.asyncIterator]: () => chain(first, pieces), release: (piece: Uint8Array) => { context.freer.free(piece); } };
+    return { name: await putData(context, dataName(id, toHex(sealer.objectId)), body, options) };
   } finally {
     // Ends the caller's iterator also when the store never began to read it.
     await pieces.return();
   }
 }
 
-async function putData(context: StoreContext, name: string, body: AsyncIterable<Uint8Array>, options: SaveOptions): Promise<string> {
+async function putData(context: StoreContext, name: string, body: ObjectChunks, options: SaveOptions): Promise<string> {
   try {
     await context.objects.put(name, body, { ifNoneMatch: '*', signal: options.signal });
     return name;
@@ -114,7 +116,10 @@ async function* sealed(
   data: CheckpointData,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  for await (const chunk of chunksOf(data, signal)) yield* sealer.push(chunk);
+  for await (const chunk of chunksOf(data, signal)) {
+    // A large chunk is not to be held a second time, as ciphertext.
+    for (let start = 0; start < chunk.byteLength; start += PUSHED_BYTES) yield* sealer.push(chunk.subarray(start, start + PUSHED_BYTES));
+  }
   yield sealer.end();
 }
 

@@ -1,4 +1,5 @@
 import type { Auditor, Clock, KeyCache, KeyPolicy, KeyRecordStore, KmsClient, Meter, ObjectStore, SuiteName } from '@keyfold/core';
+import type { BufferFreer } from '@keyfold/core/provider';
 
 /** What the operations of one open store share. */
 export interface StoreContext {
@@ -13,6 +14,7 @@ export interface StoreContext {
   readonly auditor: Auditor;
   readonly meter: Meter;
   readonly clock: Clock;
+  readonly freer: BufferFreer;
   readonly suite: SuiteName;
   /** Data objects up to this size stand inline, behind their record. */
   readonly inlineLimitBytes: number;

@@ -147,6 +147,7 @@ async function collect(name: string, body: ObjectBody, signal: AbortSignal | und
     throwIfAborted(signal);
     assertChunk(name, chunk);
     chunks.push(Uint8Array.from(chunk));
+    body.release?.(chunk);
   }
   return concatBytes(...chunks);
 }
