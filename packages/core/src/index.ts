@@ -12,9 +12,11 @@ export type { KeyRecordStore, StoredKeyRecord } from './ports/key-record-store.t
 export type { KeyVersion, KmsClient, KmsHealth } from './ports/kms-client.ts';
 export { METRICS } from './ports/metric-names.ts';
 export { Meter, type MetricLabels, type MetricsSink } from './ports/metrics-sink.ts';
-export type { ByteRange, ObjectInfo, ObjectStore } from './ports/object-store.ts';
+export type { ByteRange, ObjectInfo, ObjectStore, OpenObject } from './ports/object-store.ts';
 export { rewrapRecord, type RewrapOptions, type RewrapResult } from './rotation/rewrap-record.ts';
+export { checkRange, rangeInvalid } from './sealing/byte-range.ts';
 export { openCheckpointData } from './sealing/checkpoint-opener.ts';
+export { openCheckpointRange, type OpenedRange } from './sealing/checkpoint-range-opener.ts';
 export { sealCheckpoint, type CheckpointSealer, type SealCheckpointOptions } from './sealing/seal-checkpoint.ts';
 export { keyPolicy, type KeyPolicy } from './sealing/key-policy.ts';
 export { encodeMetadata, type CheckpointMetadata, type JsonValue } from './sealing/metadata.ts';
@@ -25,4 +27,5 @@ export {
   type CheckpointIdentity,
   type OpenedKeyRecord,
 } from './sealing/open-key-record.ts';
-export type { SuiteName } from './sealing/suites.ts';
+export type { OpenPart } from './sealing/object-parts.ts';
+export { ALL_SUITES, GCM_SUITES, type SuiteName } from './sealing/suites.ts';

@@ -8,7 +8,7 @@ import { cutAt, same } from './support/reference.ts';
 
 const F = 1_048_576;
 
-const SUITE_NAMES = ['aes-256-gcm', 'cobblestone-256'] as const;
+const SUITE_NAMES = ['aes-256-gcm', 'cobblestone-256', 'aes-256-cbc-hmac-sha256'] as const;
 
 describe('a damaged record', () => {
   test('is refused at every bit flip, and only names that the reader compares give another code', async () => {

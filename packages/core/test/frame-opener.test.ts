@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test, vi } from 'vitest';
 import { FrameOpener } from '../src/crypto/frame-opener.ts';
-import { AES_256_GCM_1M, COBBLESTONE_256, type FramedSuite, deriveFrameKey, fullFrameBytes } from '../src/crypto/framed-aead.ts';
+import { fullFrameBytes } from '../src/crypto/frame-layout.ts';
+import { AES_256_GCM_1M, COBBLESTONE_256, type FramedSuite, deriveFrameKey } from '../src/crypto/framed-aead.ts';
+import { GcmMessage } from '../src/crypto/gcm-suite.ts';
 import { FrameSealer } from '../src/crypto/frame-sealer.ts';
 import { flipBit, patterned, secretKey } from './support/bytes.ts';
 import { REFERENCE_SUITES, cutAt, referenceSeal, same } from './support/reference.ts';
@@ -14,7 +16,7 @@ const TINY: FramedSuite = { id: 9, label: 'tiny', frameBytes: 48, leadBytes: 8, 
 const SUITES = { 1: COBBLESTONE_256, 3: AES_256_GCM_1M } as const;
 
 function opener(suite: FramedSuite, salt: Uint8Array = SALT): FrameOpener {
-  return new FrameOpener(deriveFrameKey(suite, secretKey(KEY), salt, CONTEXT));
+  return new FrameOpener(new GcmMessage(deriveFrameKey(suite, secretKey(KEY), salt, CONTEXT)));
 }
 
 function seal(suite: FramedSuite, plaintext: Uint8Array, salt: Uint8Array = SALT): Buffer {

@@ -2,13 +2,13 @@ import { createCipheriv, createHash, createHmac, webcrypto } from 'node:crypto';
 import { inflateSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { fullFrameBytes } from '../src/crypto/frame-layout.ts';
 import {
   AES_256_GCM_1M,
   COBBLESTONE_256,
   ciphertextLength,
   commitmentMatches,
   deriveFrameKey,
-  fullFrameBytes,
   openFrame,
   sealFrame,
   type FrameKey,

@@ -18,6 +18,7 @@ describe('a sealed checkpoint', () => {
   test.each([
     ...[0, 1, F - 113, F - 112, F - 111, 2 * F - 128].map((size) => ['aes-256-gcm', size] as const),
     ...[0, 1, 16_383, 16_384, 16_385, 32_768].map((size) => ['cobblestone-256', size] as const),
+    ...[0, 1, 16_383, 16_384, 16_385, 32_768].map((size) => ['aes-256-cbc-hmac-sha256', size] as const),
   ])('of suite %s and %i bytes opens as it was', async (suite, size) => {
     const kms = new LeakyKms();
     const plaintext = patterned(size);

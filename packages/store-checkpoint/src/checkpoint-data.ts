@@ -1,4 +1,4 @@
-import { KeyfoldError } from '@keyfold/core';
+import { type ByteRange, KeyfoldError, checkRange } from '@keyfold/core';
 import { throwIfAborted } from '@keyfold/core/provider';
 import type { CheckpointData } from './checkpoint-store.ts';
 import { untilAborted } from './until-aborted.ts';
@@ -56,6 +56,16 @@ const DEFAULT_MAX_LOAD_BYTES = 2 ** 30;
 export function resolveMaxBytes(maxBytes: number = DEFAULT_MAX_LOAD_BYTES): number {
   if (typeof maxBytes === 'number' && maxBytes >= 0) return maxBytes;
   throw new KeyfoldError('INVALID_ARGUMENT', 'The option "maxBytes" must be a number of bytes, 0 or more.');
+}
+
+/**
+ * Refuses what cannot be a range, or is one that load() may not take, before anything is read.
+ * @throws KeyfoldError RANGE_INVALID, LIMIT_EXCEEDED
+ */
+export function checkAsked(range: ByteRange | undefined, maxBytes: number = Number.POSITIVE_INFINITY): void {
+  if (range === undefined) return;
+  checkRange(range);
+  if (range.end - range.start > maxBytes) throw tooLarge('The range', maxBytes);
 }
 
 export function tooLarge(what: string, maxBytes: number): KeyfoldError {

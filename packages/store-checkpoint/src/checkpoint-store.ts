@@ -1,4 +1,4 @@
-import type { CheckpointMetadata } from '@keyfold/core';
+import type { ByteRange, CheckpointMetadata } from '@keyfold/core';
 
 /** A checkpoint's bytes at once, or as they come; of any length, which need not be known beforehand. */
 export type CheckpointData = Uint8Array | AsyncIterable<Uint8Array>;
@@ -17,10 +17,12 @@ export interface SaveOptions extends CallOptions {
 export interface LoadStreamOptions<Receipt> extends CallOptions {
   /** What save() returned: refuses anything older or other under this id. */
   readonly expect?: Receipt;
+  /** Only these bytes of the data, `start` up to but not including `end`. RANGE_INVALID unless 0 <= start <= end <= length. */
+  readonly range?: ByteRange;
 }
 
 export interface LoadOptions<Receipt> extends LoadStreamOptions<Receipt> {
-  /** Refuses a larger checkpoint with LIMIT_EXCEEDED before memory is taken. Default 1 GiB. */
+  /** Refuses a larger checkpoint, or range, with LIMIT_EXCEEDED before memory is taken. Default 1 GiB. */
   readonly maxBytes?: number;
 }
 
@@ -39,12 +41,13 @@ export interface CheckpointStore<Receipt = unknown> {
    * Further codes: ALREADY_EXISTS, CONFLICT (another writer came first), LIMIT_EXCEEDED.
    */
   save(id: string, data: CheckpointData, options?: SaveOptions): Promise<Receipt>;
-  /** All of it, verified to the end. Further codes: NOT_FOUND, INTEGRITY_FAILURE, LIMIT_EXCEEDED. */
+  /** All of it, verified to the end, or a range of it. Further codes: NOT_FOUND, INTEGRITY_FAILURE, LIMIT_EXCEEDED, RANGE_INVALID. */
   load(id: string, options?: LoadOptions<Receipt>): Promise<Uint8Array>;
   /**
    * As it comes, every chunk verified. A truncated checkpoint shows only at the
    * end, as a rejection: treat what was read as incomplete until the iteration ends.
-   * Further codes: NOT_FOUND, INTEGRITY_FAILURE.
+   * A range reads only what it needs, and its place and the data's length are
+   * authentic from the first chunk on. Further codes: NOT_FOUND, INTEGRITY_FAILURE, RANGE_INVALID.
    */
   loadStream(id: string, options?: LoadStreamOptions<Receipt>): AsyncIterable<Uint8Array>;
   /** Without reading the data. Further codes: NOT_FOUND, INTEGRITY_FAILURE. */

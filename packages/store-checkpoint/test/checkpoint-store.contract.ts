@@ -34,6 +34,11 @@ const IMPLEMENTATIONS: readonly Implementation[] = [
         inlineLimitBytes: 0,
       }),
   },
+  {
+    name: 'encrypted with CBC and HMAC',
+    open: (objects) =>
+      EncryptedCheckpointStore.open({ objects, kms: new MemoryKms(), tenant: 'acme', encryption: { algorithm: 'aes-256-cbc-hmac-sha256' } }),
+  },
 ];
 
 /** Runs the tests that `define` makes for every implementation over every object store. */

@@ -1,5 +1,6 @@
 import { ByteQueue } from '../byte-queue.ts';
-import { type FrameKey, fullFrameBytes, openFrame } from './framed-aead.ts';
+import { fullFrameBytes } from './frame-layout.ts';
+import type { MessageCipher } from './suite.ts';
 
 /**
  * Opens a framed message as it comes, frame by frame. `undefined` means that
@@ -7,14 +8,16 @@ import { type FrameKey, fullFrameBytes, openFrame } from './framed-aead.ts';
  * anything behind it, is released. Keeps at most one frame and one chunk.
  */
 export class FrameOpener {
-  readonly #frameKey: FrameKey;
+  readonly #cipher: MessageCipher;
   readonly #queue = new ByteQueue();
-  #index = 0;
+  #index: number;
   /** After the last frame, or the first bad one: nothing more is released. */
   #over = false;
 
-  constructor(frameKey: FrameKey) {
-    this.#frameKey = frameKey;
+  /** @param firstIndex the frame that comes first; 0 unless the message is read from its middle */
+  constructor(cipher: MessageCipher, firstIndex = 0) {
+    this.#cipher = cipher;
+    this.#index = firstIndex;
   }
 
   /** Takes over `ciphertext` and gives the plaintext of every frame that is complete now. */
@@ -23,9 +26,9 @@ export class FrameOpener {
     this.#queue.push(ciphertext);
     const plaintexts: Uint8Array[] = [];
     for (;;) {
-      const length = fullFrameBytes(this.#frameKey.suite, this.#index);
+      const length = fullFrameBytes(this.#cipher.layout, this.#index);
       if (this.#queue.byteLength < length) return plaintexts;
-      const plaintext = openFrame(this.#frameKey, this.#index, this.#queue.take(length));
+      const plaintext = this.#cipher.openFrame(this.#index, this.#queue.take(length));
       if (plaintext === undefined) {
         this.#over = true;
         for (const opened of plaintexts) opened.fill(0);
@@ -40,6 +43,6 @@ export class FrameOpener {
   end(): Uint8Array | undefined {
     if (this.#over) return undefined;
     this.#over = true;
-    return openFrame(this.#frameKey, this.#index, this.#queue.take(this.#queue.byteLength));
+    return this.#cipher.openFrame(this.#index, this.#queue.take(this.#queue.byteLength));
   }
 }

@@ -1,12 +1,13 @@
 import { createCipheriv, type CipherGCM } from 'node:crypto';
-import { KeyfoldError } from '../errors.ts';
-import { TAG_BYTES, type FrameKey, frameNonce, fullFrameBytes } from './framed-aead.ts';
+import { fullFrameBytes } from './frame-layout.ts';
+import { TAG_BYTES, type FrameKey, frameNonce } from './framed-aead.ts';
+import { type StreamSealer, sealedObjectEnded, tooManyFrames } from './suite.ts';
 
 /**
- * Seals a message of unknown length as it comes. Plaintext is encrypted at once
+ * Seals a message of suite 01 or 03 as it comes. Plaintext is encrypted at once
  * and never kept, so a caller may reuse a chunk's memory after push().
  */
-export class FrameSealer {
+export class FrameSealer implements StreamSealer {
   readonly #frameKey: FrameKey;
   #cipher: CipherGCM;
   #index = 0;
@@ -20,12 +21,9 @@ export class FrameSealer {
     this.#room = fullFrameBytes(frameKey.suite, 0) - TAG_BYTES;
   }
 
-  /**
-   * The ciphertext that `plaintext` gives, in order; full frames end with their tag.
-   * @throws KeyfoldError LIMIT_EXCEEDED beyond the suite's number of frames, CLOSED after end()
-   */
+  /** The ciphertext that `plaintext` gives, in order; full frames end with their tag. */
   push(plaintext: Uint8Array): Uint8Array[] {
-    this.#throwIfEnded();
+    if (this.#ended) throw sealedObjectEnded();
     const pieces: Uint8Array[] = [];
     let offset = 0;
     while (offset < plaintext.byteLength) {
@@ -39,12 +37,9 @@ export class FrameSealer {
     return pieces;
   }
 
-  /**
-   * The rest of the last, shorter frame: perhaps a tag alone.
-   * @throws KeyfoldError CLOSED when called again, or after push() found too many frames
-   */
+  /** The rest of the last, shorter frame: a tag alone where push() gave the rest already. */
   end(): Uint8Array {
-    this.#throwIfEnded();
+    if (this.#ended) throw sealedObjectEnded();
     this.#ended = true;
     return this.#tag();
   }
@@ -54,17 +49,13 @@ export class FrameSealer {
     return this.#cipher.getAuthTag();
   }
 
-  #throwIfEnded(): void {
-    if (this.#ended) throw new KeyfoldError('CLOSED', 'This sealed object has ended; nothing can be added to it.');
-  }
-
   #nextFrame(): Uint8Array {
     const tag = this.#tag();
     const { suite } = this.#frameKey;
     this.#index++;
     if (this.#index >= suite.maxFrames) {
       this.#ended = true;
-      throw new KeyfoldError('LIMIT_EXCEEDED', `A sealed object has at most ${suite.maxFrames} frames.`);
+      throw tooManyFrames(suite.maxFrames);
     }
     this.#cipher = this.#begin();
     this.#room = fullFrameBytes(suite, this.#index) - TAG_BYTES;

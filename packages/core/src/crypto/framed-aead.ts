@@ -1,12 +1,12 @@
 import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject } from 'node:crypto';
-import { concatBytes, constantTimeEqual, encodeUtf8 } from '../bytes.ts';
+import { constantTimeEqual } from '../bytes.ts';
 import { KeyfoldError } from '../errors.ts';
-import { hkdfExpandSha512 } from './hkdf.ts';
+import { fullFrameBytes, isFrameIndex } from './frame-layout.ts';
+import { COMMITMENT_BYTES, KEY_BYTES, deriveMessageKeys } from './message-keys.ts';
+
+export { COMMITMENT_BYTES, KEY_BYTES, SALT_BYTES } from './message-keys.ts';
 
 export const TAG_BYTES = 16;
-export const SALT_BYTES = 24;
-export const COMMITMENT_BYTES = 32;
-export const KEY_BYTES = 32;
 const NONCE_BYTES = 12;
 
 /** What distinguishes the framed suites 01 and 03; everything else they share. */
@@ -40,11 +40,6 @@ export const AES_256_GCM_1M: FramedSuite = {
   maxFrames: 2 ** 32,
 };
 
-/** Encrypted bytes of a full frame `index`. */
-export function fullFrameBytes(suite: FramedSuite, index: number): number {
-  return index === 0 ? suite.frameBytes - suite.leadBytes : suite.frameBytes;
-}
-
 /** Encrypted length of `plaintext` bytes. */
 export function ciphertextLength(suite: FramedSuite, plaintext: number): number {
   const firstCapacity = fullFrameBytes(suite, 0) - TAG_BYTES;
@@ -67,16 +62,7 @@ export interface FrameKey {
  * @throws KeyfoldError INVALID_ARGUMENT for a key of another size than 32 bytes
  */
 export function deriveFrameKey(suite: FramedSuite, prk: KeyObject, salt: Uint8Array, context: Uint8Array): FrameKey {
-  // HMAC would take a key of any size, and pads short ones: two keys would be one.
-  if (prk.symmetricKeySize !== KEY_BYTES) {
-    throw new KeyfoldError('INVALID_ARGUMENT', `A key has exactly ${KEY_BYTES} bytes.`);
-  }
-  // Nothing but its fixed size separates the salt from the context.
-  if (salt.byteLength !== SALT_BYTES) {
-    throw new KeyfoldError('INVALID_ARGUMENT', `A salt has exactly ${SALT_BYTES} bytes.`);
-  }
-  const info = concatBytes(encodeUtf8(suite.label, 'A label'), Uint8Array.of(0), salt, context);
-  const derived = hkdfExpandSha512(prk, info, KEY_BYTES + NONCE_BYTES + COMMITMENT_BYTES);
+  const derived = deriveMessageKeys(suite.label, prk, salt, context, KEY_BYTES + NONCE_BYTES + COMMITMENT_BYTES);
   const frameKey = {
     suite,
     key: createSecretKey(derived.subarray(0, KEY_BYTES)),
@@ -88,8 +74,8 @@ export function deriveFrameKey(suite: FramedSuite, prk: KeyObject, salt: Uint8Ar
 }
 
 /** Whether a message was sealed under this key, salt and context. Constant time. */
-export function commitmentMatches(frameKey: FrameKey, commitment: Uint8Array): boolean {
-  return constantTimeEqual(frameKey.commitment, commitment);
+export function commitmentMatches(derived: Pick<FrameKey, 'commitment'>, commitment: Uint8Array): boolean {
+  return constantTimeEqual(derived.commitment, commitment);
 }
 
 /**
@@ -127,10 +113,6 @@ export function openFrame(frameKey: FrameKey, index: number, frame: Uint8Array):
     plaintext.fill(0);
     return undefined;
   }
-}
-
-function isFrameIndex(suite: FramedSuite, index: number): boolean {
-  return Number.isInteger(index) && index >= 0 && index < suite.maxFrames;
 }
 
 /** N xor uint96(index). */

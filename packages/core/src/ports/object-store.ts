@@ -44,6 +44,11 @@ export interface PutCondition {
 export interface OpenObject {
   /** Bytes of the whole object, whatever range was asked for. */
   readonly size: number;
+  /**
+   * Opaque, and another one after every replacement: two opens that give the
+   * same one read from the same object. Left out where the store cannot tell.
+   */
+  readonly identity?: string;
   /** Chunks of any size; each is the reader's to keep. Errors rather than ends early. */
   readonly body: AsyncIterable<Uint8Array>;
   cancel(): Promise<void>;

@@ -1,15 +1,8 @@
 import { ByteQueue } from '../byte-queue.ts';
-import { constantTimeEqual } from '../bytes.ts';
 import { FrameOpener } from '../crypto/frame-opener.ts';
-import { COMMITMENT_BYTES, type FrameKey, SALT_BYTES, commitmentMatches, deriveFrameKey } from '../crypto/framed-aead.ts';
 import { integrityFailure } from '../errors.ts';
-import { DATA_HEADER_BYTES, dataBinding, parseDataHeader } from '../format/checkpoint.ts';
-import { checkpointContext } from '../format/context.ts';
-import { MalformedError } from '../format/reader.ts';
+import { LEAD_BYTES, openLead } from './data-lead.ts';
 import type { CheckpointIdentity, OpenedKeyRecord } from './open-key-record.ts';
-import { ALL_SUITES, acceptedSuite } from './suites.ts';
-
-const LEAD_BYTES = DATA_HEADER_BYTES + SALT_BYTES + COMMITMENT_BYTES;
 
 /**
  * Opens a checkpoint's data object as it comes. Suite, object id, DEK id and
@@ -32,9 +25,9 @@ export async function* openCheckpointData(
     if (frames === undefined) {
       lead.push(chunk);
       if (lead.byteLength < LEAD_BYTES) continue;
-      const frameKey = dataKey(opened, identity, lead.take(LEAD_BYTES));
-      if (frameKey === undefined) throw failure();
-      frames = new FrameOpener(frameKey);
+      const cipher = openLead(opened, identity, lead.take(LEAD_BYTES));
+      if (cipher === undefined) throw failure();
+      frames = new FrameOpener(cipher);
       ciphertext = lead.take(lead.byteLength);
     }
     const plaintexts = frames.push(ciphertext);
@@ -44,35 +37,4 @@ export async function* openCheckpointData(
   const last = frames?.end();
   if (last === undefined) throw failure();
   yield last;
-}
-
-/** The data's frame key, if its lead belongs to this record, key and identity. */
-function dataKey(opened: OpenedKeyRecord, identity: CheckpointIdentity, lead: Uint8Array): FrameKey | undefined {
-  const { record } = opened.parsed;
-  const header = headerOf(lead);
-  const suite = acceptedSuite(record.suite, ALL_SUITES);
-  const salt = lead.subarray(DATA_HEADER_BYTES, DATA_HEADER_BYTES + SALT_BYTES);
-  const commitment = lead.subarray(DATA_HEADER_BYTES + SALT_BYTES);
-  if (
-    header === undefined ||
-    suite === undefined ||
-    header.suite !== record.suite ||
-    !constantTimeEqual(header.objectId, record.objectId) ||
-    !constantTimeEqual(header.dekId, record.dekId) ||
-    !constantTimeEqual(commitment, record.binding)
-  ) {
-    return undefined;
-  }
-  const context = checkpointContext(identity.tenant, identity.checkpoint);
-  const frameKey = deriveFrameKey(suite, opened.dek, salt, dataBinding(header, context));
-  return commitmentMatches(frameKey, commitment) ? frameKey : undefined;
-}
-
-function headerOf(lead: Uint8Array): ReturnType<typeof parseDataHeader> | undefined {
-  try {
-    return parseDataHeader(lead.subarray(0, DATA_HEADER_BYTES));
-  } catch (error) {
-    if (error instanceof MalformedError) return undefined;
-    throw error;
-  }
 }

@@ -2,10 +2,10 @@ import type { KeyObject } from 'node:crypto';
 import { isUint8Array } from 'node:util/types';
 import { concatBytes } from '../bytes.ts';
 import type { Clock } from '../clock.ts';
-import { FrameSealer } from '../crypto/frame-sealer.ts';
-import { type FrameKey, type FramedSuite, SALT_BYTES, deriveFrameKey } from '../crypto/framed-aead.ts';
+import { SALT_BYTES } from '../crypto/message-keys.ts';
 import type { RandomSource } from '../crypto/random.ts';
 import { SecretBytes } from '../crypto/secret-bytes.ts';
+import type { MessageCipher, StreamSealer } from '../crypto/suite.ts';
 import { KeyfoldError } from '../errors.ts';
 import { dataBinding, encodeDataHeader } from '../format/checkpoint.ts';
 import { checkpointContext, wrapContext } from '../format/context.ts';
@@ -49,16 +49,16 @@ export class CheckpointSealer {
   /** The encoded key record. */
   readonly record: Uint8Array;
   readonly wrap: WrappedKey;
-  readonly #frames: FrameSealer;
+  readonly #frames: StreamSealer;
 
-  private constructor(parts: Omit<CheckpointParts, 'frameKey'> & { readonly frames: FrameSealer }) {
+  private constructor(parts: CheckpointParts, frames: StreamSealer) {
     this.objectId = parts.objectId;
     this.dekId = parts.dekId;
     this.commitment = parts.commitment;
     this.lead = parts.lead;
     this.record = parts.record;
     this.wrap = parts.wrap;
-    this.#frames = parts.frames;
+    this.#frames = frames;
   }
 
   /**
@@ -78,7 +78,7 @@ export class CheckpointSealer {
     const secret = SecretBytes.adopt(plaintext);
     try {
       const parts = prepare(options, sources, { dek: secret.toKeyObject(), dekId, wrap: wrapped, json });
-      return new CheckpointSealer({ ...parts, frames: new FrameSealer(parts.frameKey) });
+      return new CheckpointSealer(parts, parts.cipher.sealer(sources.random));
     } finally {
       secret.dispose();
     }
@@ -110,7 +110,7 @@ interface CheckpointParts {
   readonly lead: Uint8Array;
   readonly record: Uint8Array;
   readonly wrap: WrappedKey;
-  readonly frameKey: FrameKey;
+  readonly cipher: MessageCipher;
 }
 
 /** What would otherwise be found out only after the KMS was asked. */
@@ -126,28 +126,28 @@ function prepare(
   { random, clock }: SealingSources,
   key: { readonly dek: KeyObject; readonly dekId: Uint8Array; readonly wrap: WrappedKey; readonly json: Uint8Array },
 ): CheckpointParts {
-  const suite: FramedSuite = SUITES[options.suite ?? DEFAULT_SUITE];
+  const suite = SUITES[options.suite ?? DEFAULT_SUITE];
   const context = checkpointContext(options.tenant, options.checkpoint);
   const header = { suite: suite.id, objectId: random.bytes(16), dekId: key.dekId };
   const salt = random.bytes(SALT_BYTES);
-  const frameKey = deriveFrameKey(suite, key.dek, salt, dataBinding(header, context));
+  const cipher = suite.derive(key.dek, salt, dataBinding(header, context));
   const record: KeyRecord = {
     ...header,
     use: 'checkpoint',
     state: 'active',
     generation: options.generation ?? 1,
     created: Math.floor(clock.now()),
-    binding: frameKey.commitment,
+    binding: cipher.commitment,
     sealedMetadata: sealMetadata(key.dek, header, context, key.json, random),
     wraps: [key.wrap],
   };
   return {
     objectId: header.objectId,
     dekId: header.dekId,
-    commitment: frameKey.commitment,
-    lead: concatBytes(encodeDataHeader(header), salt, frameKey.commitment),
+    commitment: cipher.commitment,
+    lead: concatBytes(encodeDataHeader(header), salt, cipher.commitment),
     record: signKeyRecord(key.dek, record),
     wrap: key.wrap,
-    frameKey,
+    cipher,
   };
 }

@@ -1,6 +1,6 @@
 import { KeyfoldError } from '../errors.ts';
 import type { KmsClient, WrappedKey } from '../ports/kms-client.ts';
-import { ALL_SUITES, type SuiteName, isSuiteName } from './suites.ts';
+import { ALL_SUITES, GCM_SUITES, type SuiteName, isSuiteName } from './suites.ts';
 
 /** What a reader accepts. Nothing that a stored record names is contacted unless it is in here. */
 export interface KeyPolicy {
@@ -10,6 +10,7 @@ export interface KeyPolicy {
 }
 
 /**
+ * @param suites default the two of AES-256-GCM
  * @param requireAuthenticatedWraps default true: refuses keys for which anybody could mint a wrap
  * @throws KeyfoldError CONFIG_INVALID
  */
@@ -22,7 +23,7 @@ export function keyPolicy(
     // The second would never be asked, and its owner would count on it.
     throw new KeyfoldError('CONFIG_INVALID', 'Two KmsClients are for the same key; name each key once.');
   }
-  const suites = options.suites ?? ALL_SUITES;
+  const suites = options.suites ?? GCM_SUITES;
   if (suites.length === 0 || !suites.every(isSuiteName)) {
     throw new KeyfoldError('CONFIG_INVALID', `The accepted suites must be one or more of ${ALL_SUITES.join(', ')}.`);
   }

@@ -8,6 +8,7 @@ import { keyPolicy } from '../../src/sealing/key-policy.ts';
 import { type CheckpointIdentity, type OpenedKeyRecord, openCheckpointRecord } from '../../src/sealing/open-key-record.ts';
 import { signKeyRecord } from '../../src/sealing/record-mac.ts';
 import { type SealCheckpointOptions, sealCheckpoint } from '../../src/sealing/seal-checkpoint.ts';
+import { ALL_SUITES, type SuiteName } from '../../src/sealing/suites.ts';
 import { MemoryKms } from '../../src/testing/memory-kms.ts';
 import { secretKey } from './bytes.ts';
 
@@ -52,10 +53,12 @@ export interface Reader {
   readonly identity?: CheckpointIdentity;
   readonly cache?: KeyCache;
   readonly signal?: AbortSignal;
+  /** Default every one that there is. */
+  readonly suites?: readonly SuiteName[];
 }
 
-export function openRecord(record: Uint8Array, { kms, identity = IDENTITY, cache = new KeyCache(), signal }: Reader): Promise<OpenedKeyRecord> {
-  return openCheckpointRecord(record, identity, { policy: keyPolicy([kms].flat()), cache, signal });
+export function openRecord(record: Uint8Array, { kms, identity = IDENTITY, cache = new KeyCache(), signal, suites = ALL_SUITES }: Reader): Promise<OpenedKeyRecord> {
+  return openCheckpointRecord(record, identity, { policy: keyPolicy([kms].flat(), { suites }), cache, signal });
 }
 
 /** The whole plaintext, as a reader gets it who waits for the end. */

@@ -13,7 +13,7 @@ import {
   systemClock,
 } from '@keyfold/core';
 import { toHex } from '@keyfold/core/provider';
-import { collect, resolveMaxBytes } from '../checkpoint-data.ts';
+import { checkAsked, collect, resolveMaxBytes } from '../checkpoint-data.ts';
 import type { CallOptions, CheckpointData, CheckpointStore, LoadOptions, LoadStreamOptions, SaveOptions } from '../checkpoint-store.ts';
 import { encodeId } from '../object-names.ts';
 import { resolveEncryption } from './encryption-config.ts';
@@ -29,7 +29,8 @@ import type { StoreContext } from './store-context.ts';
 import { Trail } from './trail.ts';
 
 /**
- * Checkpoints sealed with AES-256-GCM, each under a data key of its own that a
+ * Checkpoints sealed with AES-256-GCM (or, where rules demand it, AES-256-CBC
+ * and HMAC-SHA-256), each under a data key of its own that a
  * KMS wraps. See {@link CheckpointStore} for the calls; to each, what the KMS
  * can answer is added: KEY_NOT_FOUND, KEY_DISABLED, ACCESS_DENIED,
  * AUTHENTICATION_FAILED, KMS_THROTTLED, KMS_UNAVAILABLE, KMS_PROTOCOL_ERROR;
@@ -51,7 +52,7 @@ export class EncryptedCheckpointStore implements CheckpointStore<CheckpointRecei
    */
   static async open(options: EncryptedCheckpointStoreOptions): Promise<EncryptedCheckpointStore> {
     checkOptions(options);
-    const { suite, keyAge } = resolveEncryption(options.encryption ?? {}, options.audit);
+    const { suite, accepted: suites, keyAge } = resolveEncryption(options.encryption ?? {}, options.audit);
     const clock = options.clock ?? systemClock;
     const meter = new Meter(options.metrics, options.metricsPrefix);
     const guard = { meter, clock, timeoutMs: options.kmsTimeoutMs ?? 10_000 };
@@ -63,7 +64,7 @@ export class EncryptedCheckpointStore implements CheckpointStore<CheckpointRecei
       objects: options.objects,
       records: new ObjectKeyRecordStore(options.objects),
       kms,
-      policy: keyPolicy([kms, ...accepted], { requireAuthenticatedWraps: options.requireAuthenticatedWraps ?? true }),
+      policy: keyPolicy([kms, ...accepted], { suites, requireAuthenticatedWraps: options.requireAuthenticatedWraps ?? true }),
       cache: new KeyCache({ ...options.keyCache, clock }),
       auditor: new Auditor(options.audit, clock),
       meter,
@@ -86,8 +87,7 @@ export class EncryptedCheckpointStore implements CheckpointStore<CheckpointRecei
 
   async load(id: string, options: LoadOptions<CheckpointReceipt> = {}): Promise<Uint8Array> {
     const maxBytes = resolveMaxBytes(options.maxBytes);
-    const chunks = this.#chunks(id, { ...options, maxBytes });
-    return collect(chunks, maxBytes, `The checkpoint ${JSON.stringify(id)}`);
+    return collect(this.#chunks(id, { ...options, maxBytes }), maxBytes, `The checkpoint ${JSON.stringify(id)}`);
   }
 
   loadStream(id: string, options: LoadStreamOptions<CheckpointReceipt> = {}): AsyncIterable<Uint8Array> {
@@ -153,6 +153,7 @@ export class EncryptedCheckpointStore implements CheckpointStore<CheckpointRecei
     try {
       this.#requireOpen();
       encodeId(id);
+      checkAsked(options.range, options.maxBytes);
       // The event is on record before any plaintext is out.
       const onOpened = async (opened: OpenedKeyRecord): Promise<void> => {
         trail.note(toHex(opened.parsed.record.dekId), opened.wrap);

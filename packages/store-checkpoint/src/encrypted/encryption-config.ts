@@ -1,14 +1,19 @@
-import { type AuditSink, KeyfoldError, type SuiteName } from '@keyfold/core';
+import { ALL_SUITES, type AuditSink, GCM_SUITES, KeyfoldError, type SuiteName } from '@keyfold/core';
 
 /** How checkpoints are encrypted. Whatever this version does not carry out makes open() refuse. */
 export interface EncryptionConfig {
   /** Default true. `false` is refused: use a PlainCheckpointStore where plaintext is wanted. */
   readonly enabled?: boolean;
   /**
-   * Default `aes-256-gcm` (1 MiB frames). `cobblestone-256` is AES-256-GCM in 16 KiB chunks.
-   * `aes-256-cbc-hmac-sha256` is not carried out by this version.
+   * What save() uses. Default `aes-256-gcm` (1 MiB frames). `cobblestone-256` is AES-256-GCM in
+   * 16 KiB chunks; `aes-256-cbc-hmac-sha256` is for rules that demand CBC, and several times slower.
    */
-  readonly algorithm?: SuiteName | 'aes-256-cbc-hmac-sha256';
+  readonly algorithm?: SuiteName;
+  /**
+   * What may be opened; anything else is an INTEGRITY_FAILURE before a key is used. Default: the two
+   * of AES-256-GCM, and `algorithm`. List `aes-256-cbc-hmac-sha256` to go on reading it after a change back.
+   */
+  readonly acceptedAlgorithms?: readonly SuiteName[];
   /** Left out: the age of keys is not looked at. */
   readonly keyRotation?: KeyRotationConfig;
   /** `true` without an `audit` sink is refused. Default: true exactly when there is a sink. */
@@ -33,6 +38,7 @@ export interface KeyAgePolicy {
 
 export interface ResolvedEncryption {
   readonly suite: SuiteName;
+  readonly accepted: readonly SuiteName[];
   readonly keyAge: KeyAgePolicy | undefined;
 }
 
@@ -43,7 +49,7 @@ const DAY_MS = 86_400_000;
  * @throws KeyfoldError CONFIG_INVALID for contradictions and unknown members, NOT_SUPPORTED for what is not carried out
  */
 export function resolveEncryption(config: EncryptionConfig, audit: AuditSink | undefined): ResolvedEncryption {
-  refuseUnknown('encryption', config, ['enabled', 'algorithm', 'keyRotation', 'auditLogging', 'fipsMode']);
+  refuseUnknown('encryption', config, ['enabled', 'algorithm', 'acceptedAlgorithms', 'keyRotation', 'auditLogging', 'fipsMode']);
   requireFlags('encryption', config, ['enabled', 'auditLogging', 'fipsMode']);
   if (config.enabled === false) {
     throw unsupported('encryption.enabled: false', 'Open a PlainCheckpointStore if plaintext is what you want.');
@@ -55,8 +61,9 @@ export function resolveEncryption(config: EncryptionConfig, audit: AuditSink | u
   if (config.auditLogging === false && audit !== undefined) {
     throw invalid('encryption.auditLogging is false and an audit sink is given. Leave one of them out.');
   }
-  const { algorithm, keyRotation } = config;
-  return { suite: resolveSuite(algorithm), keyAge: keyRotation === undefined ? undefined : resolveKeyAge(keyRotation) };
+  const { algorithm, acceptedAlgorithms, keyRotation } = config;
+  const suite = resolveSuite(algorithm);
+  return { suite, accepted: resolveAccepted(acceptedAlgorithms, suite), keyAge: keyRotation === undefined ? undefined : resolveKeyAge(keyRotation) };
 }
 
 /** @throws KeyfoldError CONFIG_INVALID: a misspelt option must not be ignored */
@@ -72,16 +79,24 @@ function requireFlags<T extends object>(what: string, options: T, flags: readonl
   if (wrong !== undefined) throw invalid(`${what}.${wrong} must be true or false.`);
 }
 
-function resolveSuite(algorithm: EncryptionConfig['algorithm'] = 'aes-256-gcm'): SuiteName {
-  switch (algorithm) {
-    case 'aes-256-gcm':
-    case 'cobblestone-256':
-      return algorithm;
-    case 'aes-256-cbc-hmac-sha256':
-      throw unsupported('encryption.algorithm "aes-256-cbc-hmac-sha256"', 'Use "aes-256-gcm".');
-    default:
-      throw invalid('encryption.algorithm must be "aes-256-gcm" or "cobblestone-256".');
+function resolveSuite(algorithm: SuiteName = 'aes-256-gcm'): SuiteName {
+  if (ALL_SUITES.includes(algorithm)) return algorithm;
+  throw invalid(`encryption.algorithm must be one of ${ALL_SUITES.join(', ')}.`);
+}
+
+function resolveAccepted(accepted: readonly SuiteName[] | undefined, suite: SuiteName): readonly SuiteName[] {
+  if (accepted === undefined) return [...new Set([...GCM_SUITES, suite])];
+  if (!isSuiteList(accepted)) {
+    throw invalid(`encryption.acceptedAlgorithms must be a list of ${ALL_SUITES.join(', ')}.`);
   }
+  if (!accepted.includes(suite)) {
+    throw invalid(`encryption.acceptedAlgorithms leaves out ${suite}, so this store could not load what it saves. Add it, or save with another algorithm.`);
+  }
+  return accepted;
+}
+
+function isSuiteList(list: unknown): boolean {
+  return Array.isArray(list) && list.every((name: SuiteName) => ALL_SUITES.includes(name));
 }
 
 function resolveKeyAge(rotation: KeyRotationConfig): KeyAgePolicy {

@@ -1,8 +1,9 @@
-import { KeyfoldError, type OpenedKeyRecord, type StoredKeyRecord, openCheckpointData, openCheckpointRecord } from '@keyfold/core';
+import { type ByteRange, KeyfoldError, type OpenedKeyRecord, type OpenedRange, type StoredKeyRecord, openCheckpointData, openCheckpointRecord } from '@keyfold/core';
 import { constantTimeEqual, integrityFailure, throwIfAborted, toHex } from '@keyfold/core/provider';
 import { tooLarge } from '../checkpoint-data.ts';
 import type { CallOptions } from '../checkpoint-store.ts';
 import { dataName } from '../object-names.ts';
+import { once, openRange } from './load-range.ts';
 import { type CheckpointReceipt, checkReceipt } from './receipt.ts';
 import type { StoreContext } from './store-context.ts';
 
@@ -11,7 +12,8 @@ const ATTEMPTS = 5;
 
 export interface OpenCheckpointOptions extends CallOptions {
   readonly expect?: CheckpointReceipt | undefined;
-  /** Plaintext bytes: refuses data objects that certainly hold more before anything is read. */
+  readonly range?: ByteRange;
+  /** Plaintext bytes: refuses data objects that certainly hold more before anything is read. Not for ranges. */
   readonly maxBytes?: number;
   /** Told which record was opened, before any plaintext is given out. */
   readonly onOpened: (opened: OpenedKeyRecord) => Promise<void>;
@@ -23,10 +25,10 @@ export async function* loadChunks(
   id: string,
   options: OpenCheckpointOptions,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const { opened, body, cancel } = await openBoth(context, id, options);
+  const { opened, plaintext: chunks, cancel } = await openBoth(context, id, options);
   try {
     await options.onOpened(opened);
-    for await (const plaintext of openCheckpointData(opened, { tenant: context.tenant, checkpoint: id }, body)) {
+    for await (const plaintext of chunks) {
       throwIfAborted(options.signal);
       if (plaintext.byteLength > 0) yield plaintext;
     }
@@ -59,10 +61,8 @@ export async function openRecord(
   }
 }
 
-interface OpenCheckpoint {
+interface OpenCheckpoint extends OpenedRange {
   readonly opened: OpenedKeyRecord;
-  readonly body: AsyncIterable<Uint8Array>;
-  readonly cancel: () => Promise<void>;
 }
 
 /**
@@ -73,7 +73,8 @@ async function openBoth(context: StoreContext, id: string, options: OpenCheckpoi
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const { stored, opened } = await openRecord(context, id, options);
     try {
-      const data = await openData(context, id, opened, options);
+      const { range, signal } = options;
+      const data = range === undefined ? await openWhole(context, id, opened, options) : await openRange(context, id, opened, { range, signal });
       if (data !== undefined) return { opened, ...data };
     } catch (error) {
       opened.lease.release();
@@ -87,17 +88,19 @@ async function openBoth(context: StoreContext, id: string, options: OpenCheckpoi
   throw new KeyfoldError('CONFLICT', `The checkpoint ${JSON.stringify(id)} is being replaced faster than it can be read. Try again.`);
 }
 
-async function openData(
+/** All data, or undefined when they are absent. */
+async function openWhole(
   context: StoreContext,
   id: string,
   opened: OpenedKeyRecord,
   { maxBytes = Number.POSITIVE_INFINITY, signal }: OpenCheckpointOptions,
-): Promise<Omit<OpenCheckpoint, 'opened'> | undefined> {
+): Promise<OpenedRange | undefined> {
+  const identity = { tenant: context.tenant, checkpoint: id };
   const { record, rest } = opened.parsed;
   const sealedLimit = maxBytes + overheadOf(maxBytes);
   if (rest.byteLength > 0) {
     if (rest.byteLength > sealedLimit) throw tooLarge(`The checkpoint ${JSON.stringify(id)}`, maxBytes);
-    return { body: single(rest), cancel: () => Promise.resolve() };
+    return { plaintext: openCheckpointData(opened, identity, once(rest)), cancel: () => Promise.resolve() };
   }
   const object = await context.objects.open(dataName(id, toHex(record.objectId)), { signal });
   if (object === undefined) return undefined;
@@ -105,16 +108,12 @@ async function openData(
     await object.cancel();
     throw tooLarge(`The checkpoint ${JSON.stringify(id)}`, maxBytes);
   }
-  return { body: object.body, cancel: () => object.cancel() };
+  return { plaintext: openCheckpointData(opened, identity, object.body), cancel: () => object.cancel() };
 }
 
-/** The most that sealing adds: a lead, and a tag for every 16 KiB. */
+/** The most that any suite adds: a lead; and IV, padding and tag for every 16 KiB. */
 function overheadOf(bytes: number): number {
-  return 96 + 16 * (1 + Math.ceil(bytes / 16_384));
-}
-
-async function* single(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {
-  yield await Promise.resolve(bytes);
+  return 96 + 64 * (1 + Math.ceil(bytes / 16_384));
 }
 
 function notFound(id: string): KeyfoldError {

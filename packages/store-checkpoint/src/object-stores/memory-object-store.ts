@@ -82,7 +82,7 @@ export class MemoryObjectStore implements ObjectStore {
       if (entry === undefined) return undefined;
       const range = resolveRange(name, entry.bytes.byteLength, options.range);
       const body = new OnePass(copies(entry.bytes, range, options.signal), () => Promise.resolve());
-      return { size: entry.bytes.byteLength, body, cancel: () => body.cancel() };
+      return { size: entry.bytes.byteLength, identity: entry.etag, body, cancel: () => body.cancel() };
     });
   }
 

@@ -4,7 +4,7 @@ import { concatBytes, decodeUtf8, integrityFailure } from '@keyfold/core/provide
 const LF = 0x0a;
 
 /** The most that may stand before the first line feed: what the encrypted store accepts as metadata. */
-const METADATA_LINE_LIMIT_BYTES = 65_416;
+export const METADATA_LINE_LIMIT_BYTES = 65_416;
 
 /** JSON without line feeds (JSON escapes them), and one at the end. */
 export function encodeMetadataLine(metadata: CheckpointMetadata): Uint8Array {

@@ -1,9 +1,10 @@
 import { type CheckpointMetadata, KeyfoldError, type ObjectStore } from '@keyfold/core';
 import { integrityFailure, throwIfAborted } from '@keyfold/core/provider';
-import { chunksOf, collect, resolveMaxBytes, tooLarge } from '../checkpoint-data.ts';
+import { checkAsked, chunksOf, collect, resolveMaxBytes, tooLarge } from '../checkpoint-data.ts';
 import type { CallOptions, CheckpointData, CheckpointStore, LoadOptions, LoadStreamOptions, SaveOptions } from '../checkpoint-store.ts';
 import { encodeIdPrefix, idOfPlain, plainName } from '../object-names.ts';
-import { decodeMetadataLine, encodeMetadataLine, splitFirstLine } from './metadata-line.ts';
+import { decodeMetadataLine, encodeMetadataLine } from './metadata-line.ts';
+import { openPlain, openPlainRange } from './plain-object.ts';
 
 /** What a plain save() returns. It pins nothing but the size: a plain store cannot tell alteration. */
 export interface PlainReceipt {
@@ -29,7 +30,7 @@ export class PlainCheckpointStore implements CheckpointStore<PlainReceipt> {
     this.#requireOpen();
     const line = encodeMetadataLine(options.metadata ?? {});
     const condition = options.overwrite === true ? {} : ({ ifNoneMatch: '*' } as const);
-    const { size } = await this.#objects.put(plainName(id), body(line, data, options.signal), { ...condition, signal: options.signal });
+    const { size } = await this.#objects.put(plainName(id), lineAndData(line, data, options.signal), { ...condition, signal: options.signal });
     return { size: size - line.byteLength };
   }
 
@@ -44,9 +45,9 @@ export class PlainCheckpointStore implements CheckpointStore<PlainReceipt> {
 
   async readMetadata(id: string, options: CallOptions = {}): Promise<CheckpointMetadata> {
     this.#requireOpen();
-    const object = await this.#open(id, options);
+    const object = await openPlain(this.#objects, id, options);
     try {
-      return decodeMetadataLine((await splitFirstLine(object.body, id)).line, id);
+      return decodeMetadataLine(object.line, id);
     } finally {
       await object.cancel();
     }
@@ -74,25 +75,23 @@ export class PlainCheckpointStore implements CheckpointStore<PlainReceipt> {
 
   async *#chunks(id: string, options: LoadOptions<PlainReceipt>): AsyncGenerator<Uint8Array, void, undefined> {
     this.#requireOpen();
-    const object = await this.#open(id, options);
+    const { range, expect, maxBytes, signal } = options;
+    checkAsked(range, maxBytes);
+    const onSize = (size: number): void => {
+      if (expect !== undefined && sizeIn(expect) !== size) throw integrityFailure(`The checkpoint ${JSON.stringify(id)}`);
+    };
+    const { size, body, cancel } =
+      range === undefined ? await openPlain(this.#objects, id, options) : await openPlainRange(this.#objects, id, { range, onSize, signal });
     try {
-      const { line, rest } = await splitFirstLine(object.body, id);
-      const size = object.size - line.byteLength - 1;
-      if (size > (options.maxBytes ?? Number.POSITIVE_INFINITY)) throw tooLarge(`The checkpoint ${JSON.stringify(id)}`, Number(options.maxBytes));
-      if (options.expect !== undefined && sizeIn(options.expect) !== size) throw integrityFailure(`The checkpoint ${JSON.stringify(id)}`);
-      for await (const chunk of rest) {
-        throwIfAborted(options.signal);
+      if (range === undefined && maxBytes !== undefined && size > maxBytes) throw tooLarge(`The checkpoint ${JSON.stringify(id)}`, maxBytes);
+      onSize(size);
+      for await (const chunk of body) {
+        throwIfAborted(signal);
         yield chunk;
       }
     } finally {
-      await object.cancel();
+      await cancel();
     }
-  }
-
-  async #open(id: string, options: CallOptions): Promise<NonNullable<Awaited<ReturnType<ObjectStore['open']>>>> {
-    const object = await this.#objects.open(plainName(id), { signal: options.signal });
-    if (object === undefined) throw new KeyfoldError('NOT_FOUND', `There is no checkpoint ${JSON.stringify(id)}. Check the id; list() gives those that are there.`);
-    return object;
   }
 
   #requireOpen(): void {
@@ -100,7 +99,7 @@ export class PlainCheckpointStore implements CheckpointStore<PlainReceipt> {
   }
 }
 
-async function* body(line: Uint8Array, data: CheckpointData, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array, void, undefined> {
+async function* lineAndData(line: Uint8Array, data: CheckpointData, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array, void, undefined> {
   yield line;
   yield* chunksOf(data, signal);
 }

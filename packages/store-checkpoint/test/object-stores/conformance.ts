@@ -1,4 +1,4 @@
-import { isKeyfoldError, type ErrorCode, type ObjectInfo, type ObjectStore } from '@keyfold/core/provider';
+import { isKeyfoldError, type ByteRange, type ErrorCode, type ObjectInfo, type ObjectStore } from '@keyfold/core/provider';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 export interface StoreUnderTest {
@@ -302,6 +302,28 @@ export function objectStoreConformance(title: string, make: () => Promise<StoreU
         await store.delete('x');
         expect((await collect(first?.body ?? chunksOf(bytes(''), 1))).equals(content)).toBe(true);
         expect((await collect(second?.body ?? chunksOf(bytes(''), 1))).toString()).toBe('other');
+      });
+
+      it('gives chunks that are no Buffers, whose slice() would alias', async () => {
+        await store.put('x', content);
+        for await (const chunk of (await store.open('x', { range: { start: 5, end: MIB + 5 } }))?.body ?? []) {
+          expect(Object.getPrototypeOf(chunk)).toBe(Uint8Array.prototype);
+        }
+      });
+
+      it('names the same object the same, and its replacement otherwise', async () => {
+        const identity = async (range?: ByteRange): Promise<string> => {
+          const opened = await store.open('x', range === undefined ? {} : { range });
+          await opened?.cancel();
+          if (opened?.identity === undefined) throw new Error('the store names no identity');
+          return opened.identity;
+        };
+        await store.put('x', content);
+        const first = await identity();
+        expect(await identity({ start: 0, end: 1 })).toBe(first);
+        expect(await identity({ start: MIB, end: MIB })).toBe(first);
+        await store.put('x', content);
+        expect(await identity()).not.toBe(first);
       });
 
       it('gives chunks that are the reader’s to keep and to change', async () => {

@@ -49,7 +49,7 @@ export async function openContent(
     const wanted = resolveRange(location.name, file.size, range);
     const chunks = new FileChunks(location, file.fd, wanted, signal);
     const body = new OnePass(chunks.read(), () => chunks.close());
-    return { size: file.size, body, cancel: () => body.cancel() };
+    return { size: file.size, identity: file.identity, body, cancel: () => body.cancel() };
   } catch (error) {
     closeSync(file.fd);
     throw error;

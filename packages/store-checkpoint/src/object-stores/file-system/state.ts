@@ -18,6 +18,8 @@ export interface OpenFile {
   readonly fd: number;
   readonly size: number;
   readonly lastModified: number;
+  /** Another one after every put, which makes a new file. Not the change time: links that come and go move it. */
+  readonly identity: string;
 }
 
 /** What stands at a name now, by content. */
@@ -43,7 +45,8 @@ export function openFile(location: Location): OpenFile | undefined {
   try {
     const stats = attempt(doing, location.path, () => fstatSync(fd));
     assertRegular(stats, location);
-    return { fd, size: stats.size, lastModified: Math.floor(stats.mtimeMs) };
+    const identity = `${stats.dev}-${stats.ino}-${stats.mtimeMs}`;
+    return { fd, size: stats.size, lastModified: Math.floor(stats.mtimeMs), identity };
   } catch (error) {
     closeSync(fd);
     throw error;
@@ -71,7 +74,8 @@ export async function readExactly(
   offset: number,
   length: number,
 ): Promise<Uint8Array> {
-  const buffer = Buffer.allocUnsafeSlow(length);
+  // No Buffer is handed out: its slice() would alias.
+  const buffer = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
   for (let done = 0; done < length; ) {
     const count = await readSome(location, fd, buffer, done, offset + done);
     if (count === 0) {
@@ -103,7 +107,7 @@ export async function currentState(location: Location): Promise<State | undefine
 async function readSome(
   location: Location,
   fd: number,
-  buffer: Buffer,
+  buffer: Uint8Array,
   done: number,
   position: number,
 ): Promise<number> {
