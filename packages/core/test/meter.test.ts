@@ -57,6 +57,7 @@ describe('Meter', () => {
       'decryption_errors_total',
       'auth_failures_total',
       'key_rewrap_total',
+      'checkpoint_plaintext_total',
     ]);
   });
 });

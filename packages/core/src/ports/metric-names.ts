@@ -10,4 +10,5 @@ export const METRICS = {
   decryptionErrors: 'decryption_errors_total',
   authFailures: 'auth_failures_total',
   keyRewraps: 'key_rewrap_total',
+  plaintextUses: 'checkpoint_plaintext_total',
 } as const;
