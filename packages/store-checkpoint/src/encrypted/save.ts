@@ -2,16 +2,16 @@ import {
   type CheckpointSealer,
   KeyfoldError,
   type StoredKeyRecord,
-  inspectCheckpointRecord,
   isKeyfoldError,
   sealCheckpoint,
 } from '@keyfold/core';
 import { concatBytes, constantTimeEqual, throwIfAborted, toHex } from '@keyfold/core/provider';
 import { chunksOf } from '../checkpoint-data.ts';
 import type { CheckpointData, SaveOptions } from '../checkpoint-store.ts';
-import { dataName } from '../object-names.ts';
+import { confirmData } from './confirm-data.ts';
+import { tryInspect } from './inspect-record.ts';
 import type { CheckpointReceipt } from './receipt.ts';
-import type { StoreContext } from './store-context.ts';
+import { type StoreContext, dataNameOf } from './store-context.ts';
 
 const LEAD_BYTES = 96;
 
@@ -60,21 +60,18 @@ export async function save(context: StoreContext, id: string, data: CheckpointDa
 async function findPredecessor(context: StoreContext, id: string, options: SaveOptions): Promise<Predecessor | undefined> {
   const stored = await context.records.get(id, { signal: options.signal });
   if (stored === undefined) return undefined;
-  if (options.overwrite !== true) throw exists(id);
-  try {
-    const { record, rest } = inspectCheckpointRecord(stored.bytes, id);
-    // Nobody vouches for the number: one that leaves no room for a successor is as good as none.
-    const generation = record.generation < Number.MAX_SAFE_INTEGER ? record.generation : undefined;
-    return { stored, generation, dataName: rest.byteLength > 0 ? undefined : dataName(id, toHex(record.objectId)) };
-  } catch (error) {
-    // Replacing what is damaged is a way out of the damage.
-    if (!isKeyfoldError(error, 'INTEGRITY_FAILURE')) throw error;
-    return { stored, generation: undefined, dataName: undefined };
-  }
+  if (options.overwrite !== true) throw alreadyExists(id);
+  const parsed = tryInspect(stored.bytes, id);
+  // Replacing what is damaged is a way out of the damage.
+  if (parsed === undefined) return { stored, generation: undefined, dataName: undefined };
+  const { record, rest } = parsed;
+  // Nobody vouches for the number: one that leaves no room for a successor is as good as none.
+  const generation = record.generation < Number.MAX_SAFE_INTEGER ? record.generation : undefined;
+  return { stored, generation, dataName: rest.byteLength > 0 ? undefined : dataNameOf(context, id, toHex(record.objectId)) };
 }
 
 /** Where the sealed data went: into an object of its own, or into memory to stand inline. */
-type WrittenData = { readonly name: string } | { readonly inline: Uint8Array };
+type WrittenData = { readonly objectId: string; readonly name: string; readonly mark: string } | { readonly inline: Uint8Array };
 
 async function writeData(
   context: StoreContext,
@@ -91,7 +88,9 @@ async function writeData(
       if (step.done === true) return { inline: concatBytes(...first) };
       first.push(step.value);
     }
-    return { name: await putData(context, dataName(id, toHex(sealer.objectId)), chain(first, pieces), options) };
+    const objectId = toHex(sealer.objectId);
+    const name = await putData(context, dataNameOf(context, id, objectId), chain(first, pieces), options);
+    return { objectId, name, mark: context.names.mark(context.names.stem(id), objectId) };
   } finally {
     // Ends the caller's iterator also when the store never began to read it.
     await pieces.return();
@@ -143,9 +142,9 @@ async function commit(context: StoreContext, id: string, save: Publication, opti
     else await context.records.compareAndSwap(id, predecessor.stored.version, bytes, { signal: options.signal });
   } catch (error) {
     if ('name' in object && isDefinite(error) && !(await mayStand(context, id, bytes))) await discard(context, object.name);
-    throw isKeyfoldError(error, 'ALREADY_EXISTS') ? exists(id) : error;
+    throw isKeyfoldError(error, 'ALREADY_EXISTS') ? alreadyExists(id) : error;
   }
-  if ('name' in object) await confirmData(context, id, { name: object.name, record: bytes, predecessor });
+  if ('name' in object) await confirmData(context, id, { ...object, predecessor: predecessor?.stored.bytes });
 }
 
 /** Whether the store says that it did not take the record. After anything else it may have, and the data must stay. */
@@ -165,24 +164,6 @@ async function mayStand(context: StoreContext, id: string, record: Uint8Array): 
   }
 }
 
-interface Committed {
-  /** The data object. */
-  readonly name: string;
-  readonly record: Uint8Array;
-  readonly predecessor: Predecessor | undefined;
-}
-
-/** Somebody may have cleaned up the data, as an orphan, before its record was there: then what was there before is put back. */
-async function confirmData(context: StoreContext, id: string, { name, record, predecessor }: Committed): Promise<void> {
-  if ((await context.objects.head(name)) !== undefined) return;
-  const stored = await context.records.get(id);
-  if (stored !== undefined && constantTimeEqual(stored.bytes, record)) {
-    if (predecessor === undefined) await context.records.delete(id, stored.version);
-    else await context.records.compareAndSwap(id, stored.version, predecessor.stored.bytes);
-  }
-  throw new KeyfoldError('CONFLICT', `The data of ${JSON.stringify(id)} was removed while it was being saved. Save it again.`);
-}
-
 /** Removes data that nothing refers to any more; where that fails it stays as an orphan that nobody can open. */
 async function discard(context: StoreContext, name: string): Promise<void> {
   try {
@@ -192,6 +173,7 @@ async function discard(context: StoreContext, name: string): Promise<void> {
   }
 }
 
-function exists(id: string): KeyfoldError {
+/** The caller did not ask to replace what is there. */
+export function alreadyExists(id: string): KeyfoldError {
   return new KeyfoldError('ALREADY_EXISTS', `There is a checkpoint ${JSON.stringify(id)} already. Choose another id, or save with overwrite: true.`);
 }
