@@ -20,6 +20,7 @@ const coreLayers = [
   { name: 'kms', path: 'kms/' },
   { name: 'keys', path: 'keys/' },
   { name: 'sealing', path: 'sealing/' },
+  { name: 'vault', path: 'vault/' },
   { name: 'rotation', path: 'rotation/' },
   { name: 'entries', path: '(?:audit|metrics|testing)/|(?:index|provider|testing|audit-file)\\.ts$' },
 ].map(({ name, path }) => ({ name, path: `^packages/core/src/(?:${path})` }));

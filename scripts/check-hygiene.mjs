@@ -14,6 +14,8 @@ const VECTORS_DEFAULT = ['.ci/run', 'packages/core/test/support/vectors.ts'];
  * test that was skipped.
  */
 const MAY_SKIP = [
+  'apps/integration/test/support/process-memory.ts',
+  'apps/integration/test/support/small-disk.ts',
   'packages/core/test/support/vectors.ts',
   'packages/kms-local/test/support/tmpfs.ts',
   'packages/store-checkpoint/test/object-stores/full-and-denied.test.ts',

@@ -13,6 +13,11 @@ async function awaitKill(where: string): Promise<never> {
   });
 }
 
+// Nothing may outlive the demo: without a supervisor there is nobody to work for.
+process.once('disconnect', () => {
+  process.exit();
+});
+
 process.once('message', (order) => {
   job(order as JobOrder, { tell, awaitKill })
     .catch((error: unknown) => {

@@ -21,13 +21,22 @@ export async function run(argv: readonly string[]): Promise<number> {
     return 0;
   }
   const directory = mkdtempSync(join(tmpdir(), 'keyfold-demo-'));
+  const cleanUp = (): void => {
+    if (!options.keep) rmSync(directory, { recursive: true, force: true });
+  };
+  const interrupted = (signal: NodeJS.Signals): void => {
+    cleanUp();
+    process.kill(process.pid, signal);
+  };
+  process.once('SIGINT', interrupted).once('SIGTERM', interrupted);
   try {
     return (await demo(options, directory)) ? 0 : 1;
   } catch (error) {
     console.error(messageOf(error));
     return 1;
   } finally {
-    if (!options.keep) rmSync(directory, { recursive: true, force: true });
+    process.off('SIGINT', interrupted).off('SIGTERM', interrupted);
+    cleanUp();
   }
 }
 

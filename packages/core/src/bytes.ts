@@ -5,6 +5,9 @@ const encoder = new TextEncoder();
 // ignoreBOM keeps a leading U+FEFF: what was sealed is what is opened.
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
+/** Characters. */
+const SHORT = 128;
+
 /** Joins byte strings; always a fresh buffer outside Node's shared pool. */
 export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
   const total = parts.reduce((sum, part) => sum + part.byteLength, 0);
@@ -31,7 +34,21 @@ export function encodeUtf8(text: string, what: string): Uint8Array {
   if (!text.isWellFormed()) {
     throw new KeyfoldError('INVALID_ARGUMENT', `${what} holds a lone surrogate; pass well-formed Unicode text.`);
   }
-  return encoder.encode(text);
+  return (text.length <= SHORT ? encodeAscii(text) : undefined) ?? encoder.encode(text);
+}
+
+/** The encoder takes a microsecond and more for a label or a name; most of these are ASCII. */
+function encodeAscii(text: string): Uint8Array | undefined {
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code > 0x7f) {
+      bytes.fill(0);
+      return undefined;
+    }
+    bytes[i] = code;
+  }
+  return bytes;
 }
 
 /** Strict UTF-8 decoding: undefined instead of a replacement character. */

@@ -1,5 +1,6 @@
 /** The time, in milliseconds since the Unix epoch; tests pass one that they move by hand. */
 export interface Clock {
+  /** Unix milliseconds. */
   now(): number;
 }
 

@@ -26,6 +26,7 @@ export const ERROR_CODES = [
   'KEY_NOT_ALLOWED', // no wrap in the record is by a key that the reader accepts
   'KEY_DISABLED', // the key exists and is switched off
   'KEY_EXPIRED', // the key version is older than the rotation policy permits
+  'KEY_NOT_LOADED', // no data key in memory may do this now: await prime(), load() or the asynchronous call
   'ACCESS_DENIED', // the KMS knows the caller and refuses
   'AUTHENTICATION_FAILED', // wrong password, key file or credentials
   'INVALID_CIPHERTEXT', // the KMS refuses the wrapped key or its context

@@ -4,6 +4,7 @@
  */
 export { concatBytes, constantTimeEqual, decodeUtf8, encodeUtf8, fromBase64Url, toBase64Url, toHex } from './bytes.ts';
 export { systemClock, type Clock } from './clock.ts';
+export { BufferFreer } from './crypto/buffer-freer.ts';
 export { openMessage } from './crypto/message.ts';
 export { sealMessage } from './crypto/seal-message.ts';
 export { systemRandomSource, type RandomSource } from './crypto/random.ts';

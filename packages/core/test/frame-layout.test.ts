@@ -16,6 +16,23 @@ function layoutOf(id: number): FrameLayout {
   return found.layout;
 }
 
+describe('how much a message holds', () => {
+  test.each([SUITES['aes-256-gcm'], SUITES['cobblestone-256']])('suite $id: its length tells, around every edge', (suite) => {
+    const { frameBytes, overheadBytes, leadBytes } = layoutOf(suite.id);
+    const capacity = frameBytes - overheadBytes;
+    for (const plaintext of [0, 1, capacity - leadBytes - 1, capacity - leadBytes, capacity - leadBytes + 1, 5 * capacity - leadBytes, 7 * capacity]) {
+      const frames = Math.floor((plaintext + leadBytes) / capacity) + 1;
+      expect(suite.plaintextLength(plaintext + frames * overheadBytes)).toBe(plaintext);
+    }
+    expect(suite.plaintextLength(3 * frameBytes - leadBytes)).toBeUndefined();
+    expect(suite.plaintextLength(5)).toBe(0);
+  });
+
+  test('suite 2: its length does not tell, because padding is part of it', () => {
+    expect(SUITES['aes-256-cbc-hmac-sha256'].plaintextLength(1_000)).toBeUndefined();
+  });
+});
+
 describe('where the frames are', () => {
   test.each([
     [1, 0, 0, 0], [1, 1, 16_400, 16_384], [1, 5, 82_000, 81_920],
@@ -23,6 +40,20 @@ describe('where the frames are', () => {
     [3, 0, 0, 0], [3, 1, F - 96, F - 112], [3, 2, 2 * F - 96, 2 * F - 128],
   ])('suite %i: frame %i begins at %i, its plaintext at %i', (id, index, start, plaintextStart) => {
     expect(framePlace(layoutOf(id), index)).toEqual({ index, start, plaintextStart });
+  });
+
+  test.each([
+    [1, 3_003_040, 183, 3_001_296, [91], 1_492_496, 1_508_896, 9_056],
+    [2, 3_011_872, 183, 3_010_080, [91], 1_496_864, 1_513_312, 9_056],
+    [3, 3_000_144, 2, 2_097_152, [1], 1_048_576, 2_097_152, 451_536],
+  ] as const)('suite %i: the example of the specification of range reads', (id, size, lastIndex, lastAt, indices, from, to, offset) => {
+    const layout = layoutOf(id);
+    const last = lastFrame(layout, size - 96);
+    expect([last?.index, (last?.start ?? 0) + 96]).toEqual([lastIndex, lastAt]);
+    const place = frameHolding(layout, 1_500_000);
+    expect([place.index, frameHolding(layout, 1_501_023).index]).toEqual([...indices, ...indices]);
+    expect([place.start + 96, framePlace(layout, place.index + 1).start + 96]).toEqual([from, to]);
+    expect(1_500_000 - place.plaintextStart).toBe(offset);
   });
 
   test.each(LAYOUTS)('suite $id: every frame begins where the one before ends', ({ layout }) => {

@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { hkdfExpandSha512 } from '../src/crypto/hkdf.ts';
+import { hkdfExpand, hkdfExpandSha512 } from '../src/crypto/hkdf.ts';
 import { patterned, secretKey } from './support/bytes.ts';
 import { describeVectors, hex } from './support/vectors.ts';
 
@@ -74,8 +74,16 @@ describe('HKDF-Expand with SHA-512', () => {
     expect(info).toEqual(patterned(30));
   });
 
-  // rfc5869.json holds SHA-256 cases only, which say nothing about SHA-512;
-  // Wycheproof's file is the public source for this hash.
+  describeVectors('RFC 5869 appendix A, with SHA-256', 'rfc/rfc5869.json', (data) => {
+    const cases = data as { name: string; hash: 'sha256'; ikm: string; salt: string; info: string; L: number; okm: string }[];
+
+    test.each(cases)('case $name', ({ hash, ikm, salt, info, L, okm }) => {
+      // An empty salt is HashLen zero bytes (section 2.2), which HMAC pads to the same key.
+      const prk = secretKey(createHmac(hash, hex(salt)).update(hex(ikm)).digest());
+      expect(Buffer.from(hkdfExpand(hash, prk, hex(info), L)).toString('hex')).toBe(okm);
+    });
+  });
+
   describeVectors('Wycheproof hkdf_sha512', 'wycheproof/hkdf_sha512_test.json', (data) => {
     const { numberOfTests, testGroups } = data as HkdfFile;
     const cases = testGroups.flatMap((group) => group.tests);

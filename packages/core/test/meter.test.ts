@@ -57,6 +57,8 @@ describe('Meter', () => {
       'decryption_errors_total',
       'auth_failures_total',
       'key_rewrap_total',
+      'data_key_total',
+      'field_legacy_read_total',
       'checkpoint_plaintext_total',
     ]);
   });

@@ -28,18 +28,43 @@ export async function* chunksOf(data: CheckpointData, signal: AbortSignal | unde
  * All chunks in one array.
  * @throws KeyfoldError LIMIT_EXCEEDED
  */
-export async function collect(chunks: AsyncIterable<Uint8Array>, maxBytes: number, what: string): Promise<Uint8Array> {
+export async function collect(chunks: AsyncIterable<Uint8Array>, { what, maxBytes, expected, free }: CollectOptions): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
+  let whole: Uint8Array | undefined;
   let total = 0;
   for await (const chunk of chunks) {
+    const start = total;
     total += chunk.byteLength;
     if (total > maxBytes) throw tooLarge(what, maxBytes);
-    parts.push(chunk);
+    const length = start === 0 ? expected?.() : undefined;
+    // Not more than was agreed to: what is expected may be wrong.
+    if (length !== undefined && length > chunk.byteLength && length <= maxBytes) whole = Buffer.allocUnsafeSlow(length);
+    if (whole === undefined || total > whole.byteLength) {
+      parts.push(chunk);
+      continue;
+    }
+    whole.set(chunk, start);
+    free?.(chunk);
   }
+  return whole?.byteLength === total ? whole : join(whole, parts, total);
+}
+
+export interface CollectOptions {
+  readonly what: string;
+  readonly maxBytes: number;
+  /** The length of all, if it is known when the first chunk is there: then nothing is joined at the end. */
+  readonly expected?: () => number | undefined;
+  /** Takes chunks that were copied. */
+  readonly free?: (chunk: Uint8Array) => void;
+}
+
+function join(whole: Uint8Array | undefined, parts: Uint8Array[], total: number): Uint8Array {
   const [only] = parts;
-  if (parts.length === 1 && only !== undefined) return only;
+  if (whole === undefined && parts.length === 1 && only !== undefined) return only;
+  const rest = parts.reduce((sum, part) => sum + part.byteLength, 0);
   const joined = new Uint8Array(total);
-  let offset = 0;
+  if (whole !== undefined) joined.set(whole.subarray(0, total - rest));
+  let offset = total - rest;
   for (const part of parts.splice(0)) {
     joined.set(part, offset);
     offset += part.byteLength;

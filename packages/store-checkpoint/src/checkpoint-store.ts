@@ -3,10 +3,12 @@ import type { ByteRange, CheckpointMetadata } from '@keyfold/core';
 /** A checkpoint's bytes at once, or as they come; of any length, which need not be known beforehand. */
 export type CheckpointData = Uint8Array | AsyncIterable<Uint8Array>;
 
+/** What every call takes. */
 export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** How a checkpoint is saved. */
 export interface SaveOptions extends CallOptions {
   /** Readable without the data. A JSON object of at most 65,416 bytes. Default `{}`. */
   readonly metadata?: CheckpointMetadata;
@@ -14,13 +16,20 @@ export interface SaveOptions extends CallOptions {
   readonly overwrite?: boolean;
 }
 
+/** How a checkpoint is read as a stream. */
 export interface LoadStreamOptions<Receipt> extends CallOptions {
   /** What save() returned: refuses anything older or other under this id. */
   readonly expect?: Receipt;
   /** Only these bytes of the data, `start` up to but not including `end`. RANGE_INVALID unless 0 <= start <= end <= length. */
   readonly range?: ByteRange;
+  /**
+   * A chunk is valid only until the next is asked for: its memory may be gone then. For readers that pass
+   * each chunk on at once; it spares the collector a gibibyte a second. Default false: chunks are the reader's to keep.
+   */
+  readonly transientChunks?: boolean;
 }
 
+/** How a checkpoint is read at once. */
 export interface LoadOptions<Receipt> extends LoadStreamOptions<Receipt> {
   /** Refuses a larger checkpoint, or range, with LIMIT_EXCEEDED before memory is taken. Default 1 GiB. */
   readonly maxBytes?: number;

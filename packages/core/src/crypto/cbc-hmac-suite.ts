@@ -28,7 +28,12 @@ export const AES_256_CBC_HMAC_SHA_256: CbcHmacSuite = {
 
 /** Suite 02 as sealing and opening see it. */
 export function cbcHmacSuite(parameters: CbcHmacSuite): Suite {
-  return { id: parameters.id, derive: (prk, salt, context) => deriveCbcHmac(parameters, prk, salt, context) };
+  return {
+    id: parameters.id,
+    derive: (prk, salt, context) => deriveCbcHmac(parameters, prk, salt, context),
+    // Only the last chunk's padding knows.
+    plaintextLength: () => undefined,
+  };
 }
 
 /** Ke(32) || Km(32) || C(32) = HKDF-Expand-SHA-512(prk, label 00 || salt || context, 96). */

@@ -20,6 +20,11 @@ export class FrameOpener {
     this.#index = firstIndex;
   }
 
+  /** Whether every byte given so far was opened, so that nothing refers to them any more. */
+  get isDrained(): boolean {
+    return this.#queue.byteLength === 0;
+  }
+
   /** Takes over `ciphertext` and gives the plaintext of every frame that is complete now. */
   push(ciphertext: Uint8Array): Uint8Array[] | undefined {
     if (this.#over) return undefined;

@@ -117,10 +117,10 @@ export function openFrame(frameKey: FrameKey, index: number, frame: Uint8Array):
 
 /** N xor uint96(index). */
 export function frameNonce(nonce: Uint8Array, index: number): Uint8Array {
-  const out = Uint8Array.from(nonce);
-  // Indices stay below 2^38: the high word takes part from 2^32 on.
-  const view = new DataView(out.buffer);
-  view.setUint32(8, (view.getUint32(8) ^ (index % 2 ** 32)) >>> 0);
-  view.setUint32(4, (view.getUint32(4) ^ Math.floor(index / 2 ** 32)) >>> 0);
+  // Neither slice(), which aliases where the nonce is a Buffer, nor a DataView, which moves the array off the heap.
+  const out = new Uint8Array(nonce);
+  for (let at = NONCE_BYTES - 1, rest = index; rest > 0; at--, rest = Math.floor(rest / 256)) {
+    out[at] = (out[at] ?? 0) ^ (rest % 256);
+  }
   return out;
 }

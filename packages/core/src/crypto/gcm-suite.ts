@@ -1,4 +1,4 @@
-import type { FrameLayout } from './frame-layout.ts';
+import { type FrameLayout, lastFrame } from './frame-layout.ts';
 import { FrameSealer } from './frame-sealer.ts';
 import { type FrameKey, type FramedSuite, TAG_BYTES, deriveFrameKey, openFrame } from './framed-aead.ts';
 import type { MessageCipher, StreamSealer, Suite } from './suite.ts';
@@ -8,7 +8,15 @@ export function gcmSuite(parameters: FramedSuite): Suite {
   return {
     id: parameters.id,
     derive: (prk, salt, context) => new GcmMessage(deriveFrameKey(parameters, prk, salt, context)),
+    plaintextLength: (length) => {
+      const last = lastFrame(layoutOf(parameters), length);
+      return last === undefined ? undefined : Math.max(0, last.plaintextStart + length - last.start - TAG_BYTES);
+    },
   };
+}
+
+function layoutOf({ frameBytes, leadBytes, maxFrames }: FramedSuite): FrameLayout {
+  return { frameBytes, leadBytes, maxFrames, overheadBytes: TAG_BYTES };
 }
 
 export class GcmMessage implements MessageCipher {
@@ -16,8 +24,7 @@ export class GcmMessage implements MessageCipher {
   readonly #frameKey: FrameKey;
 
   constructor(frameKey: FrameKey) {
-    const { frameBytes, leadBytes, maxFrames } = frameKey.suite;
-    this.layout = { frameBytes, leadBytes, maxFrames, overheadBytes: TAG_BYTES };
+    this.layout = layoutOf(frameKey.suite);
     this.#frameKey = frameKey;
   }
 

@@ -2,6 +2,7 @@ import { randomFillSync } from 'node:crypto';
 
 /** Where random bytes come from: the operating system's generator outside of tests. */
 export interface RandomSource {
+  /** `length` random bytes in memory of their own. */
   bytes(length: number): Uint8Array;
 }
 

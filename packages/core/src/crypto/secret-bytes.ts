@@ -29,14 +29,17 @@ export class SecretBytes {
     return new SecretBytes(new Uint8Array(bytes));
   }
 
+  /** `length` bytes from `random`. */
   static random(length: number, random: RandomSource): SecretBytes {
     return new SecretBytes(random.bytes(length));
   }
 
+  /** How many bytes; known after dispose, too. */
   get byteLength(): number {
     return this.#bytes.byteLength;
   }
 
+  /** Whether the bytes are zeros by now. */
   get disposed(): boolean {
     return this.#disposed;
   }
@@ -66,18 +69,22 @@ export class SecretBytes {
     this.#bytes.fill(0);
   }
 
+  /** {@link dispose}, for `using`. */
   [Symbol.dispose](): void {
     this.dispose();
   }
 
+  /** Never the bytes. */
   toString(): string {
     return REDACTED;
   }
 
+  /** Never the bytes. */
   toJSON(): string {
     return REDACTED;
   }
 
+  /** Never the bytes. */
   [inspect.custom](): string {
     return REDACTED;
   }

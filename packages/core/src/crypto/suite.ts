@@ -9,6 +9,8 @@ export interface Suite {
   readonly id: number;
   /** @throws KeyfoldError INVALID_ARGUMENT for a key of another size than 32 bytes, or a salt of another than 24 */
   derive(prk: KeyObject, salt: Uint8Array, context: Uint8Array): MessageCipher;
+  /** Plaintext of a message whose frames have `length` bytes, where the length alone tells. */
+  plaintextLength(length: number): number | undefined;
 }
 
 /** The keys of one message, and what they can do. */

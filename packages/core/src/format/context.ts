@@ -83,6 +83,30 @@ export function checkpointContext(tenant: string, checkpoint: string): Encryptio
   return Object.freeze({ purpose: 'checkpoint', tenant, checkpoint });
 }
 
+/** The logical names of a database value; never read back from the database. */
+export interface FieldName {
+  /** 1..256 UTF-8 bytes. */
+  readonly tenant: string;
+  /** 1..65,536 UTF-8 bytes, as are the following. */
+  readonly table: string;
+  readonly column: string;
+  /** Exactly when the column binds the row. */
+  readonly row?: string | undefined;
+}
+
+/**
+ * The context of a sealed field.
+ * @throws KeyfoldError INVALID_ARGUMENT for a name outside its limits
+ */
+export function fieldContext({ tenant, table, column, row }: FieldName): EncryptionContext {
+  boundedText(tenant, 'The tenant', 1, CONTEXT_LIMITS.tenantBytes);
+  boundedText(table, 'The table', 1, CONTEXT_LIMITS.valueBytes);
+  boundedText(column, 'The column', 1, CONTEXT_LIMITS.valueBytes);
+  if (row === undefined) return Object.freeze({ purpose: 'field', tenant, table, column });
+  boundedText(row, 'The row', 1, CONTEXT_LIMITS.valueBytes);
+  return Object.freeze({ purpose: 'field', tenant, table, column, row });
+}
+
 /**
  * The context that a KMS binds to a wrapped DEK.
  * @param scope the checkpoint id, or the vault's scope
@@ -119,6 +143,15 @@ export function encodeWrapContext(context: EncryptionContext): Uint8Array {
 /** An ASCII label and its terminating zero byte: no label is a prefix of another. */
 export function label(text: string): Uint8Array {
   return concatBytes(encodeUtf8(text, 'A label'), u8(0));
+}
+
+/**
+ * A row's value behind its length, as it stands in the encoded context: the one
+ * part of a column's contexts that changes from value to value.
+ * @throws KeyfoldError INVALID_ARGUMENT
+ */
+export function encodeRowValue(row: unknown): Uint8Array {
+  return lengthPrefixed(32, boundedText(row, 'The row', 1, CONTEXT_LIMITS.valueBytes));
 }
 
 function boundedText(value: unknown, what: string, min: number, max: number): Uint8Array {

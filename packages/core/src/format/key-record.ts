@@ -53,6 +53,7 @@ export interface ParsedKeyRecord {
   readonly rest: Uint8Array;
 }
 
+/** The largest sizes that a key record's parts may have (spec/key-record). */
 export const KEY_RECORD_LIMITS = {
   /** What readers of storage allow for; the other limits add up to 235,262. */
   recordBytes: 262_144,

@@ -4,6 +4,7 @@ import { KeyfoldError, throwIfAborted } from '../errors.ts';
 import type { SecretBytes } from '../crypto/secret-bytes.ts';
 import { Refusals } from './refusals.ts';
 
+/** How many keys a KeyCache holds, for how long and for how much. */
 export interface KeyCacheOptions {
   /** Keys held at most; the least recently used goes first. Default 100; 0 switches the cache off. */
   readonly maxEntries?: number;

@@ -15,6 +15,7 @@ const DEK_BYTES = 32;
 /** Beyond this a timer of Node fires at once. */
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 
+/** How a GuardedKmsClient measures and limits calls. */
 export interface GuardOptions {
   readonly meter: Meter;
   readonly clock: Clock;
@@ -50,14 +51,17 @@ export class GuardedKmsClient implements KmsClient {
     this.#options = options;
   }
 
+  /** The guarded client's. */
   get provider(): string {
     return this.#inner.provider;
   }
 
+  /** The guarded client's. */
   get keyId(): string {
     return this.#inner.keyId;
   }
 
+  /** The guarded client's. */
   get capabilities(): KmsCapabilities {
     return this.#inner.capabilities;
   }
@@ -129,6 +133,7 @@ export class GuardedKmsClient implements KmsClient {
     }
   }
 
+  /** Closes the guarded client. */
   async close(): Promise<void> {
     await this.#call('close', undefined, () => this.#inner.close());
   }

@@ -9,6 +9,9 @@ export type AuditAction =
   | 'checkpoint.migrate'
   | 'checkpoint.read-plaintext'
   | 'checkpoint.open-plaintext'
+  | 'key.create'
+  | 'key.load'
+  | 'key.retire'
   | 'key.rotate'
   | 'key.rewrap';
 
@@ -34,5 +37,6 @@ export interface AuditEvent {
 
 /** Takes audit events. A rejection makes the audited operation fail with AUDIT_FAILED. */
 export interface AuditSink {
+  /** Takes one event; when it resolves, the event is kept. */
   record(event: AuditEvent): void | Promise<void>;
 }

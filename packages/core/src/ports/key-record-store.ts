@@ -6,6 +6,7 @@ export interface StoredKeyRecord {
   readonly version: string;
 }
 
+/** What every call takes. */
 export interface KeyRecordCallOptions {
   readonly signal?: AbortSignal | undefined;
 }

@@ -3,8 +3,10 @@ import type { WrappedKey } from '../format/key-record.ts';
 
 export type { WrappedKey };
 
+/** What a key version can do: `enabled` wraps and unwraps, `disabled` neither until switched on, `destroyed` never again; `unknown` where the KMS does not say. */
 export type KeyVersionState = 'enabled' | 'disabled' | 'destroyed' | 'unknown';
 
+/** A version of a KEK, as the KMS reports it. */
 export interface KeyVersion {
   /** Opaque; equal to {@link WrappedKey.keyVersion} of what it wraps. */
   readonly id: string;
@@ -15,6 +17,7 @@ export interface KeyVersion {
   readonly primary: boolean;
 }
 
+/** What a KmsClient can and cannot do; conformance tests are gated by it. */
 export interface KmsCapabilities {
   /** False where anybody may mint a wrap (RSA: whoever has the public key). */
   readonly authenticatedWraps: boolean;
@@ -26,6 +29,7 @@ export interface KmsCapabilities {
   readonly versions: boolean;
 }
 
+/** What every wrap and unwrap takes. */
 export interface KmsCallOptions {
   /** Bound into the wrap; decrypting under another one fails. */
   readonly context: EncryptionContext;
@@ -75,5 +79,6 @@ export interface KmsClient {
   rotateKey(options?: { signal?: AbortSignal | undefined }): Promise<KeyVersion>;
   /** Reports rather than rejects: the outcome is the answer. */
   testConnection(options?: { signal?: AbortSignal | undefined }): Promise<KmsHealth>;
+  /** Ends connections and zeroes keys; every later call is CLOSED. */
   close(): Promise<void>;
 }

@@ -10,5 +10,7 @@ export const METRICS = {
   decryptionErrors: 'decryption_errors_total',
   authFailures: 'auth_failures_total',
   keyRewraps: 'key_rewrap_total',
+  dataKeys: 'data_key_total',
+  legacyReads: 'field_legacy_read_total',
   plaintextUses: 'checkpoint_plaintext_total',
 } as const;

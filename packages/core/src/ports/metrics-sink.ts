@@ -22,12 +22,14 @@ export class Meter {
     this.#prefix = prefix;
   }
 
+  /** Adds one to a counter. */
   increment(metric: keyof typeof METRICS, labels: MetricLabels): void {
     this.#quietly((sink) => {
       sink.increment(`${this.#prefix}_${METRICS[metric]}`, labels);
     });
   }
 
+  /** Adds an observation; durations in seconds. */
   observe(metric: keyof typeof METRICS, value: number, labels: MetricLabels): void {
     this.#quietly((sink) => {
       sink.observe(`${this.#prefix}_${METRICS[metric]}`, value, labels);

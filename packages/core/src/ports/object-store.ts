@@ -14,6 +14,7 @@ export interface ObjectContent {
   readonly etag: string;
 }
 
+/** What an ObjectStore decides by itself. */
 export interface ObjectStoreCapabilities {
   /** `create` and `replace` are decided by the store, atomically. Required by the encrypted store. */
   readonly conditionalWrites: boolean;
@@ -25,9 +26,22 @@ export interface ByteRange {
   readonly end: number;
 }
 
-/** Bytes at once, or in chunks of any size. A chunk stays the writer's until the next is asked for. */
-export type ObjectBody = Uint8Array | AsyncIterable<Uint8Array>;
+/** Chunks of any size. Without `release` a chunk stays the writer's: its content may change once the next is asked for. */
+export interface ObjectChunks extends AsyncIterable<Uint8Array> {
+  /**
+   * Present where every chunk keeps its content until it comes back through this
+   * function, so that a store may still be writing some while it asks for the next.
+   * A store calls it at most once for each, when nothing reads the chunk any more,
+   * in any order; the memory may be gone as soon as it does. Chunks that never come
+   * back cost memory and nothing else: a store may know nothing of this.
+   */
+  readonly release?: ((chunk: Uint8Array) => void) | undefined;
+}
 
+/** Bytes at once, which do not change before the put is over, or in chunks. */
+export type ObjectBody = Uint8Array | ObjectChunks;
+
+/** What every call takes. */
 export interface ObjectCallOptions {
   readonly signal?: AbortSignal | undefined;
 }
@@ -49,8 +63,9 @@ export interface OpenObject {
    * same one read from the same object. Left out where the store cannot tell.
    */
   readonly identity?: string;
-  /** Chunks of any size; each is the reader's to keep. Errors rather than ends early. */
+  /** Chunks of any size; each is the reader's to keep, to change or to free. Errors rather than ends early. */
   readonly body: AsyncIterable<Uint8Array>;
+  /** Lets go of the object without reading on; calling it again, or after the end, does nothing. */
   cancel(): Promise<void>;
 }
 

@@ -1,20 +1,23 @@
 import { concatBytes, constantTimeEqual } from '../bytes.ts';
 import { SecretBytes } from '../crypto/secret-bytes.ts';
-import { KeyfoldError, integrityFailure } from '../errors.ts';
+import { KeyfoldError } from '../errors.ts';
 import { type EncryptionContext, wrapContext } from '../format/context.ts';
 import { KEY_RECORD_LIMITS, type KeyRecord, parseKeyRecord, sameKek } from '../format/key-record.ts';
 import type { KeyCache } from '../keys/key-cache.ts';
 import type { KeyRecordStore, StoredKeyRecord } from '../ports/key-record-store.ts';
 import type { KeyVersion, KmsClient, WrappedKey } from '../ports/kms-client.ts';
 import { type KeyPolicy, clientFor, sameKey } from '../sealing/key-policy.ts';
-import { type CheckpointIdentity, type OpenedKeyRecord, forgetCheckpointKey, openCheckpointRecord } from '../sealing/open-key-record.ts';
+import { type OpenedRecord, forgetKey, openRecord } from '../sealing/open-record.ts';
 import { signKeyRecord } from '../sealing/record-mac.ts';
+import { type RecordIdentity, type RecordSubject, damaged, subjectOf } from '../sealing/record-subject.ts';
 
+/** Which record is wrapped anew, and by which keys. */
 export interface RewrapOptions {
   readonly records: KeyRecordStore;
   /** The record's key in that store. */
   readonly key: string;
-  readonly identity: CheckpointIdentity;
+  /** What the record must be of: a checkpoint, or one of a vault's keys. */
+  readonly identity: RecordIdentity;
   /** What may unwrap; wraps by these keys are replaced. */
   readonly policy: KeyPolicy;
   /** What wraps from now on; one of the policy's clients. */
@@ -25,6 +28,7 @@ export interface RewrapOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What a rewrap did. */
 export interface RewrapResult {
   /** `unchanged`: the target's primary version was the only accepted wrap already, and it opens. */
   readonly outcome: 'rewrapped' | 'unchanged';
@@ -37,7 +41,7 @@ export interface RewrapResult {
 }
 
 /**
- * Wraps a checkpoint's DEK anew and leaves its data alone. The new wrap is
+ * Wraps the DEK of a checkpoint or a vault anew and leaves its data alone. The new wrap is
  * opened by the KMS before it is written, written beside the old one, and read
  * back before the old one goes: a crash at any point leaves a record that
  * opens, and running it again ends what was begun.
@@ -51,13 +55,14 @@ export async function rewrapRecord(options: RewrapOptions): Promise<RewrapResult
   const read = await readRecord(options);
   try {
     const { record } = read.opened.parsed;
-    const context = wrapContext('checkpoint', options.identity.tenant, options.identity.checkpoint, record.dekId);
+    const { use, tenant, scope } = read.subject;
+    const context = wrapContext(use, tenant, scope, record.dekId);
     const version = options.targetVersion ?? (await options.target.currentKeyVersion({ signal: options.signal }));
     const present = record.wraps.find((wrap) => isTarget(wrap, options.target, version));
     if (present !== undefined) await confirmWrap(options, read, present, context);
     const result = present === undefined ? await addThenRemove(options, read, context) : await removeOthers(options, read, present);
     // A wrap that went must not go on opening its record, put back, out of the cache.
-    if (result.outcome === 'rewrapped') forgetCheckpointKey(record, options.identity, options);
+    if (result.outcome === 'rewrapped') forgetKey(record, read.subject, options);
     return result;
   } finally {
     read.opened.lease.release();
@@ -65,15 +70,17 @@ export async function rewrapRecord(options: RewrapOptions): Promise<RewrapResult
 }
 
 interface ReadRecord {
+  readonly subject: RecordSubject<unknown>;
   readonly stored: StoredKeyRecord;
-  readonly opened: OpenedKeyRecord;
+  readonly opened: OpenedRecord<unknown>;
 }
 
 async function readRecord(options: RewrapOptions): Promise<ReadRecord> {
-  const { records, key, identity, policy, cache, signal } = options;
+  const { records, key, policy, cache, signal } = options;
+  const subject = subjectOf(options.identity);
   const stored = await records.get(key, { signal });
-  if (stored === undefined) throw notFound(identity);
-  return { stored, opened: await openCheckpointRecord(stored.bytes, identity, { policy, cache, signal }) };
+  if (stored === undefined) throw notFound(subject);
+  return { subject, stored, opened: await openRecord(stored.bytes, subject, { policy, cache, signal }) };
 }
 
 /** Both wraps in one generation, read back, then the old one gone in the next. */
@@ -91,12 +98,12 @@ async function addThenRemove(options: RewrapOptions, before: ReadRecord, context
   // A KMS without versions may wrap under the version that is there already: then the new wrap takes its place.
   const kept = record.wraps.filter((wrap) => !sameKek(wrap, added));
   if (kept.length >= KEY_RECORD_LIMITS.wraps) {
-    throw new KeyfoldError('LIMIT_EXCEEDED', `The key record of ${JSON.stringify(options.identity.checkpoint)} has ${kept.length} wraps and cannot take another.`);
+    throw new KeyfoldError('LIMIT_EXCEEDED', `The key record of ${JSON.stringify(before.subject.name)} has ${kept.length} wraps and cannot take another.`);
   }
   const written = await swap(options, before, [...kept, added]);
   const stored = await options.records.get(options.key, { signal: options.signal });
-  if (stored === undefined || !constantTimeEqual(stored.bytes, written)) throw conflict(options.identity);
-  const after = { stored, opened: { ...before.opened, parsed: parseKeyRecord(stored.bytes) } };
+  if (stored === undefined || !constantTimeEqual(stored.bytes, written)) throw conflict(before.subject);
+  const after = { subject: before.subject, stored, opened: { ...before.opened, parsed: parseKeyRecord(stored.bytes) } };
   return { ...(await removeOthers(options, after, added)), outcome: 'rewrapped' };
 }
 
@@ -105,7 +112,7 @@ async function confirmWrap(options: RewrapOptions, read: ReadRecord, wrap: Wrapp
   const unwrapped = SecretBytes.adopt(await options.target.decrypt(wrap, { context, signal: options.signal }));
   try {
     if (!unwrapped.equals(read.opened.lease.key)) {
-      throw integrityFailure(`The new wrap of the checkpoint ${JSON.stringify(options.identity.checkpoint)}`);
+      throw damaged({ ...read.subject, noun: `new wrap of the ${read.subject.noun}` });
     }
   } finally {
     unwrapped.dispose();
@@ -140,10 +147,10 @@ function nameOf({ provider, keyId, keyVersion, algorithm }: WrappedKey): Omit<Wr
   return { provider, keyId, keyVersion, algorithm };
 }
 
-function notFound(identity: CheckpointIdentity): KeyfoldError {
-  return new KeyfoldError('NOT_FOUND', `There is no checkpoint ${JSON.stringify(identity.checkpoint)}.`);
+function notFound({ noun, name }: RecordSubject<unknown>): KeyfoldError {
+  return new KeyfoldError('NOT_FOUND', `There is no ${noun} ${JSON.stringify(name)}.`);
 }
 
-function conflict(identity: CheckpointIdentity): KeyfoldError {
-  return new KeyfoldError('CONFLICT', `The key record of ${JSON.stringify(identity.checkpoint)} was replaced meanwhile. Read it again and retry.`);
+function conflict({ name }: RecordSubject<unknown>): KeyfoldError {
+  return new KeyfoldError('CONFLICT', `The key record of ${JSON.stringify(name)} was replaced meanwhile. Read it again and retry.`);
 }

@@ -12,6 +12,7 @@ import type { CheckpointIdentity, OpenedKeyRecord } from './open-key-record.ts';
 export interface OpenedRange {
   /** Rejects with INTEGRITY_FAILURE rather than give out what does not authenticate. */
   readonly plaintext: AsyncIterable<Uint8Array>;
+  /** Lets go of the object without reading on. */
   readonly cancel: () => Promise<void>;
 }
 

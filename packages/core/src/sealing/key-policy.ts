@@ -10,8 +10,8 @@ export interface KeyPolicy {
 }
 
 /**
- * @param suites default the two of AES-256-GCM
- * @param requireAuthenticatedWraps default true: refuses keys for which anybody could mint a wrap
+ * @param options.suites default the two of AES-256-GCM
+ * @param options.requireAuthenticatedWraps default true: refuses keys for which anybody could mint a wrap
  * @throws KeyfoldError CONFIG_INVALID
  */
 export function keyPolicy(

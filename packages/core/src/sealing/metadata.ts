@@ -7,6 +7,7 @@ import { METADATA_LIMIT_BYTES, metadataBinding } from '../format/checkpoint.ts';
 import type { EncryptionContext } from '../format/context.ts';
 import type { KeyRecord } from '../format/key-record.ts';
 
+/** What JSON can hold. */
 export type JsonValue = string | number | boolean | null | readonly JsonValue[] | { readonly [key: string]: JsonValue };
 
 /** What a checkpoint tells about itself (job, operators, times), sealed in its key record. */

@@ -13,6 +13,7 @@ export const SUITES = {
   'aes-256-cbc-hmac-sha256': cbcHmacSuite(AES_256_CBC_HMAC_SHA_256),
 } as const satisfies Record<string, Suite>;
 
+/** How configuration names a suite. */
 export type SuiteName = keyof typeof SUITES;
 
 /** For configuration that no compiler has seen. */
@@ -26,6 +27,7 @@ export function acceptedSuite(id: number, accepted: readonly SuiteName[]): Suite
 }
 
 export const DEFAULT_SUITE: SuiteName = 'aes-256-gcm';
+/** Every suite that this version can open. */
 export const ALL_SUITES: readonly SuiteName[] = ['aes-256-gcm', 'cobblestone-256', 'aes-256-cbc-hmac-sha256'];
 
 /** What readers accept that were not told: who wants suite 02 asks for it. */

@@ -9,10 +9,12 @@ export class ManualClock implements Clock {
     this.#now = start;
   }
 
+  /** Where the test has moved it to, in Unix milliseconds. */
   now(): number {
     return this.#now;
   }
 
+  /** Moves it; backwards with a negative number. */
   advance(ms: number): void {
     this.#now += ms;
   }

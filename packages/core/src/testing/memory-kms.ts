@@ -73,6 +73,7 @@ export class MemoryKms implements KmsClient {
     return { reachable: true, permitted: true, keyEnabled: true, roundTrip: true };
   }
 
+  /** Does nothing: its keys die with the process. */
   close(): Promise<void> {
     return Promise.resolve();
   }

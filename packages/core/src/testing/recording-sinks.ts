@@ -5,6 +5,7 @@ import type { MetricLabels, MetricsSink } from '../ports/metrics-sink.ts';
 export class RecordingAuditSink implements AuditSink {
   readonly events: AuditEvent[] = [];
 
+  /** Keeps the event. */
   record(event: AuditEvent): void {
     this.events.push(event);
   }

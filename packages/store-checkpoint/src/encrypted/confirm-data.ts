@@ -17,8 +17,9 @@ export interface CommittedSave {
 }
 
 /**
- * Somebody may have taken the data for an orphan before its record was there:
- * then what was there before is put back.
+ * Data are absent either because others have replaced or deleted the checkpoint
+ * since, and then it had been saved; or because somebody took them for an orphan
+ * before their record was there: then what was there before is put back.
  *
  * The collector marks, then reads the record, then removes data and mark, in
  * that order; the record was written before this looks for the mark, then for
@@ -31,8 +32,7 @@ export async function confirmData(context: StoreContext, id: string, save: Commi
   if (!marked && (await context.objects.head(save.name)) !== undefined) return;
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const stored = await context.records.get(id);
-    // Replaced or deleted by somebody else since: that is as it should be.
-    if (stored === undefined || !isOf(stored, save.objectId, id)) break;
+    if (stored === undefined || !isOf(stored, save.objectId, id)) return;
     if (await takeBack(context, id, stored, save.predecessor)) break;
   }
   throw new KeyfoldError('CONFLICT', `The data of ${JSON.stringify(id)} was removed while it was being saved. Save it again.`);

@@ -74,7 +74,18 @@ export class EncryptedCheckpointStore implements CheckpointStore<CheckpointRecei
 
   async load(id: string, options: EncryptedLoadOptions = {}): Promise<Uint8Array> {
     const maxBytes = resolveMaxBytes(options.maxBytes);
-    return collect(this.#chunks(id, { ...options, maxBytes }), maxBytes, `The checkpoint ${JSON.stringify(id)}`);
+    let expected: number | undefined;
+    const onLength = (length: number | undefined): void => {
+      expected = length;
+    };
+    return collect(this.#chunks(id, { ...options, maxBytes, onLength }), {
+      what: `The checkpoint ${JSON.stringify(id)}`,
+      maxBytes,
+      expected: () => expected,
+      free: (chunk) => {
+        this.#context.freer.free(chunk);
+      },
+    });
   }
 
   loadStream(id: string, options: EncryptedLoadStreamOptions = {}): AsyncIterable<Uint8Array> {
@@ -175,7 +186,7 @@ export class EncryptedCheckpointStore implements CheckpointStore<CheckpointRecei
 
   async *#chunks(
     id: string,
-    options: EncryptedLoadStreamOptions & { readonly maxBytes?: number },
+    options: EncryptedLoadStreamOptions & { readonly maxBytes?: number; readonly onLength?: (length: number | undefined) => void },
   ): AsyncGenerator<Uint8Array, void, undefined> {
     const trail = new Trail(this.#context, 'checkpoint.decrypt', id);
     try {

@@ -22,6 +22,7 @@ export interface EncryptionConfig {
   readonly fipsMode?: boolean;
 }
 
+/** How old keys may become. */
 export interface KeyRotationConfig {
   /** Days after which a rotation is due. Default 30. */
   readonly intervalDays?: number;

@@ -4,6 +4,7 @@ import type { KeyAgePolicy } from './encryption-config.ts';
 /** How long an answer of the KMS about its primary version is believed. */
 const RECHECK_MS = 3_600_000;
 
+/** The primary key version against the policy of its age. */
 export interface KeyStatus {
   readonly version: KeyVersion;
   /** Older than `intervalDays`: rotate. */

@@ -1,4 +1,4 @@
-import { type ByteRange, KeyfoldError, type OpenedKeyRecord, type OpenedRange, type StoredKeyRecord, openCheckpointData, openCheckpointRecord } from '@keyfold/core';
+import { type ByteRange, KeyfoldError, type OpenedKeyRecord, type OpenedRange, type StoredKeyRecord, checkpointLength, openCheckpointData, openCheckpointRecord } from '@keyfold/core';
 import { constantTimeEqual, integrityFailure, throwIfAborted, toHex } from '@keyfold/core/provider';
 import { tooLarge } from '../checkpoint-data.ts';
 import type { CallOptions } from '../checkpoint-store.ts';
@@ -17,10 +17,11 @@ export interface OpenRecordOptions extends CallOptions {
 
 export interface OpenCheckpointOptions extends OpenRecordOptions {
   readonly range?: ByteRange;
+  readonly transientChunks?: boolean;
   /** Plaintext bytes: refuses data objects that certainly hold more before anything is read. Not for ranges. */
   readonly maxBytes?: number;
-  /** Told which record was opened, before any plaintext is given out. */
-  readonly onOpened: (opened: OpenedKeyRecord) => Promise<void>;
+  /** Told which record was opened, and how much it should hold as far as that is known, before any plaintext is given out. */
+  readonly onOpened: (opened: OpenedKeyRecord, length: number | undefined) => Promise<void>;
 }
 
 /** A checkpoint's verified plaintext, chunk by chunk. */
@@ -29,12 +30,14 @@ export async function* loadChunks(
   id: string,
   options: OpenCheckpointOptions,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const { opened, plaintext: chunks, cancel } = await openBoth(context, id, options);
+  const { opened, plaintext: chunks, length, cancel } = await openBoth(context, id, options);
   try {
-    await options.onOpened(opened);
+    await options.onOpened(opened, length);
     for await (const plaintext of chunks) {
       throwIfAborted(options.signal);
-      if (plaintext.byteLength > 0) yield plaintext;
+      if (plaintext.byteLength === 0) continue;
+      yield plaintext;
+      if (options.transientChunks === true) context.freer.free(plaintext);
     }
   } finally {
     opened.lease.release();
@@ -66,7 +69,12 @@ export async function openRecord(
   }
 }
 
-interface OpenCheckpoint extends OpenedRange {
+interface OpenPlaintext extends OpenedRange {
+  /** What the storage says, and nobody vouches for. */
+  readonly length?: number | undefined;
+}
+
+interface OpenCheckpoint extends OpenPlaintext {
   readonly opened: OpenedKeyRecord;
 }
 
@@ -118,7 +126,7 @@ export async function openWhole(
   id: string,
   opened: OpenedKeyRecord,
   { maxBytes = Number.POSITIVE_INFINITY, signal }: CallOptions & { readonly maxBytes?: number },
-): Promise<OpenedRange | undefined> {
+): Promise<OpenPlaintext | undefined> {
   const identity = { tenant: context.tenant, checkpoint: id };
   const { record, rest } = opened.parsed;
   const sealedLimit = maxBytes + overheadOf(maxBytes);
@@ -132,7 +140,11 @@ export async function openWhole(
     await object.cancel();
     throw tooLarge(`The checkpoint ${JSON.stringify(id)}`, maxBytes);
   }
-  return { plaintext: openCheckpointData(opened, identity, object.body), cancel: () => object.cancel() };
+  return {
+    plaintext: openCheckpointData(opened, identity, object.body, context.freer),
+    length: checkpointLength(opened, object.size),
+    cancel: () => object.cancel(),
+  };
 }
 
 /** The most that any suite adds: a lead; and IV, padding and tag for every 16 KiB. */

@@ -1,4 +1,5 @@
 import { Auditor, type Clock, GuardedKmsClient, KeyCache, type KmsClient, Meter, keyPolicy, systemClock } from '@keyfold/core';
+import { BufferFreer } from '@keyfold/core/provider';
 import type { CheckpointNames } from './checkpoint-names.ts';
 import { resolveEncryption } from './encryption-config.ts';
 import { KeyAgeGuard } from './key-age.ts';
@@ -32,7 +33,8 @@ export async function openContext(options: EncryptedCheckpointStoreOptions): Pro
   const basis = { tenant, objects, kms, accepted: clients, requireAuthenticatedWraps, cache, clock };
   const names = await openNames(options, basis);
   const auditor = new Auditor(options.audit, clock);
-  const context = { tenant, objects, names, ...recordsOf(options, names), kms, policy, cache, auditor, meter, clock, suite };
+  const shared = { kms, policy, cache, auditor, meter, clock, freer: new BufferFreer(), suite };
+  const context = { tenant, objects, names, ...recordsOf(options, names), ...shared };
   return { context, keyAge: keyAge && new KeyAgeGuard(kms, keyAge, clock), nameKey: options.hideNames === true ? basis : undefined };
 }
 

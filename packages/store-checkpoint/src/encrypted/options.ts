@@ -12,6 +12,7 @@ import { PlainCheckpointStore } from '../plain/plain-checkpoint-store.ts';
 import { type EncryptionConfig, invalid, refuseUnknown } from './encryption-config.ts';
 import { INLINE_LIMIT_BYTES } from './object-key-record-store.ts';
 
+/** What an encrypted store is made of. Unknown options are refused. */
 export interface EncryptedCheckpointStoreOptions {
   /** Where everything is kept. It must decide conditional writes itself. */
   readonly objects: ObjectStore;

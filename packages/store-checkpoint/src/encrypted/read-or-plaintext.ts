@@ -15,12 +15,13 @@ export interface ReadableStore {
 export async function* chunksOrPlaintext(
   { context, window }: ReadableStore,
   id: string,
-  options: Omit<OpenCheckpointOptions, 'onOpened'>,
+  options: Omit<OpenCheckpointOptions, 'onOpened'> & { readonly onLength?: (length: number | undefined) => void },
   trail: Trail,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const seen = { record: false };
   // The event is on record before any plaintext is out.
-  const onOpened = async (opened: OpenedKeyRecord): Promise<void> => {
+  const onOpened = async (opened: OpenedKeyRecord, length: number | undefined): Promise<void> => {
+    options.onLength?.(length);
     seen.record = true;
     trail.note(toHex(opened.parsed.record.dekId), opened.wrap);
     await trail.success();

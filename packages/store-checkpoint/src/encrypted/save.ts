@@ -5,7 +5,7 @@ import {
   isKeyfoldError,
   sealCheckpoint,
 } from '@keyfold/core';
-import { concatBytes, constantTimeEqual, throwIfAborted, toHex } from '@keyfold/core/provider';
+import { type ObjectChunks, concatBytes, constantTimeEqual, throwIfAborted, toHex } from '@keyfold/core/provider';
 import { chunksOf } from '../checkpoint-data.ts';
 import type { CheckpointData, SaveOptions } from '../checkpoint-store.ts';
 import { confirmData } from './confirm-data.ts';
@@ -14,6 +14,7 @@ import type { CheckpointReceipt } from './receipt.ts';
 import { type StoreContext, dataNameOf } from './store-context.ts';
 
 const LEAD_BYTES = 96;
+const PUSHED_BYTES = 1_048_576;
 
 /** What a save replaces: nothing, or exactly this state. */
 interface Predecessor {
@@ -89,7 +90,8 @@ async function writeData(
       first.push(step.value);
     }
     const objectId = toHex(sealer.objectId);
-    const name = await putData(context, dataNameOf(context, id, objectId), chain(first, pieces), options);
+    const body = { [Symbol.asyncIterator]: () => chain(first, pieces), release: (piece: Uint8Array) => { context.freer.free(piece); } };
+    const name = await putData(context, dataNameOf(context, id, objectId), body, options);
     return { objectId, name, mark: context.names.mark(context.names.stem(id), objectId) };
   } finally {
     // Ends the caller's iterator also when the store never began to read it.
@@ -97,7 +99,7 @@ async function writeData(
   }
 }
 
-async function putData(context: StoreContext, name: string, body: AsyncIterable<Uint8Array>, options: SaveOptions): Promise<string> {
+async function putData(context: StoreContext, name: string, body: ObjectChunks, options: SaveOptions): Promise<string> {
   try {
     await context.objects.put(name, body, { ifNoneMatch: '*', signal: options.signal });
     return name;
@@ -113,7 +115,10 @@ async function* sealed(
   data: CheckpointData,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  for await (const chunk of chunksOf(data, signal)) yield* sealer.push(chunk);
+  for await (const chunk of chunksOf(data, signal)) {
+    // A large chunk is not to be held a second time, as ciphertext.
+    for (let start = 0; start < chunk.byteLength; start += PUSHED_BYTES) yield* sealer.push(chunk.subarray(start, start + PUSHED_BYTES));
+  }
   yield sealer.end();
 }
 
@@ -142,7 +147,8 @@ async function commit(context: StoreContext, id: string, save: Publication, opti
     else await context.records.compareAndSwap(id, predecessor.stored.version, bytes, { signal: options.signal });
   } catch (error) {
     if ('name' in object && isDefinite(error) && !(await mayStand(context, id, bytes))) await discard(context, object.name);
-    throw isKeyfoldError(error, 'ALREADY_EXISTS') ? alreadyExists(id) : error;
+    if (!isKeyfoldError(error, 'ALREADY_EXISTS')) throw error;
+    throw options.overwrite === true ? overtaken(id) : alreadyExists(id);
   }
   if ('name' in object) await confirmData(context, id, { ...object, predecessor: predecessor?.stored.bytes });
 }
@@ -171,6 +177,10 @@ async function discard(context: StoreContext, name: string): Promise<void> {
   } catch {
     // The save's own outcome is what counts.
   }
+}
+
+function overtaken(id: string): KeyfoldError {
+  return new KeyfoldError('CONFLICT', `Somebody else saved a checkpoint ${JSON.stringify(id)} at the same time, where none was. Save again to replace it.`);
 }
 
 /** The caller did not ask to replace what is there. */

@@ -1,4 +1,5 @@
 import type { Auditor, Clock, KeyCache, KeyPolicy, KmsClient, Meter, ObjectStore, SuiteName } from '@keyfold/core';
+import type { BufferFreer } from '@keyfold/core/provider';
 import type { CheckpointNames } from './checkpoint-names.ts';
 import type { CheckpointRecords } from './checkpoint-records.ts';
 
@@ -16,6 +17,7 @@ export interface StoreContext {
   readonly auditor: Auditor;
   readonly meter: Meter;
   readonly clock: Clock;
+  readonly freer: BufferFreer;
   readonly suite: SuiteName;
   /** Whether records are replaced only as they were read, which a rewrap needs. */
   readonly conditional: boolean;

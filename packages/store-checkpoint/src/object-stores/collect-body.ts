@@ -12,6 +12,7 @@ export async function collectBody(name: string, body: ObjectBody, signal: AbortS
     throwIfAborted(signal);
     assertChunk(name, chunk);
     chunks.push(Uint8Array.from(chunk));
+    body.release?.(chunk);
   }
   return concatBytes(...chunks);
 }

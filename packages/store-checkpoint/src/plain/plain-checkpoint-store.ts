@@ -36,7 +36,11 @@ export class PlainCheckpointStore implements CheckpointStore<PlainReceipt> {
 
   async load(id: string, options: LoadOptions<PlainReceipt> = {}): Promise<Uint8Array> {
     const maxBytes = resolveMaxBytes(options.maxBytes);
-    return collect(this.#chunks(id, { ...options, maxBytes }), maxBytes, `The checkpoint ${JSON.stringify(id)}`);
+    let expected: number | undefined;
+    const onLength = (length: number): void => {
+      expected = length;
+    };
+    return collect(this.#chunks(id, { ...options, maxBytes, onLength }), { what: `The checkpoint ${JSON.stringify(id)}`, maxBytes, expected: () => expected });
   }
 
   loadStream(id: string, options: LoadStreamOptions<PlainReceipt> = {}): AsyncIterable<Uint8Array> {
@@ -73,7 +77,7 @@ export class PlainCheckpointStore implements CheckpointStore<PlainReceipt> {
     return Promise.resolve();
   }
 
-  async *#chunks(id: string, options: LoadOptions<PlainReceipt>): AsyncGenerator<Uint8Array, void, undefined> {
+  async *#chunks(id: string, options: LoadOptions<PlainReceipt> & { readonly onLength?: (length: number) => void }): AsyncGenerator<Uint8Array, void, undefined> {
     this.#requireOpen();
     const { range, expect, maxBytes, signal } = options;
     checkAsked(range, maxBytes);
@@ -85,6 +89,7 @@ export class PlainCheckpointStore implements CheckpointStore<PlainReceipt> {
     try {
       if (range === undefined && maxBytes !== undefined && size > maxBytes) throw tooLarge(`The checkpoint ${JSON.stringify(id)}`, maxBytes);
       onSize(size);
+      options.onLength?.(range === undefined ? size : range.end - range.start);
       for await (const chunk of body) {
         throwIfAborted(signal);
         yield chunk;

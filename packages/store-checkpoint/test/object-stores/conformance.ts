@@ -108,6 +108,29 @@ export function objectStoreConformance(title: string, make: () => Promise<StoreU
         expect(Buffer.from(read?.bytes ?? []).equals(content)).toBe(true);
       });
 
+      it('lets a body take its chunks back early, each once at most and never while it is needed', async () => {
+        const sizes = [MIB, 70_000, 3, 3 * MIB + 1, 0, 65_535, MIB - 5, 524_288, 20];
+        const content = pattern(sizes.reduce((sum, size) => sum + size, 0));
+        const out = new Set<Uint8Array>();
+        async function* chunks(): AsyncGenerator<Uint8Array> {
+          let start = 0;
+          for (const size of sizes) {
+            const chunk = content.slice(start, start + size);
+            out.add(chunk);
+            yield await Promise.resolve(chunk);
+            start += size;
+          }
+        }
+        const release = (chunk: Uint8Array): void => {
+          if (!out.delete(chunk)) throw new Error('this chunk was not out');
+          // What is read from now on is somebody else's memory.
+          chunk.fill(0xee);
+        };
+        expect(await store.put('x', { [Symbol.asyncIterator]: chunks, release })).toEqual({ size: content.byteLength });
+        const opened = await store.open('x');
+        expect((await collect(opened?.body ?? chunks())).equals(content)).toBe(true);
+      });
+
       it('stores chunks of mixed sizes in their order, empty ones too', async () => {
         const sizes = [0, 3, 524_288, 1, 0, 600_000, 2, 524_287, 524_289, 0];
         const content = pattern(sizes.reduce((sum, size) => sum + size, 0));

@@ -1,28 +1,34 @@
-import { fdatasync, fsync, write } from 'node:fs';
+import { fdatasync, fsync, writev, writevSync } from 'node:fs';
 import { promisify } from 'node:util';
-import { attemptAsync, storageError } from './fs-errors.ts';
+import { attempt, attemptAsync, storageError } from './fs-errors.ts';
+import { BORROWED_BYTES, type Batch, Batcher, type Release } from './write-batch.ts';
 
-const writeAsync = promisify(write);
+const writevAsync = promisify(writev);
 const fsyncAsync = promisify(fsync);
 const fdatasyncAsync = promisify(fdatasync);
 
-/** Writes below this cost more in calls than in bytes. */
-const COALESCE = 524_288;
+/** While one is copied to the page cache the next is made ready. */
+const WRITES_AT_ONCE = 2;
 /** The disk starts early on what is there, so that the last sync has little left to wait for. */
+const FIRST_SYNC = 2_097_152;
 const SYNC_EVERY = 8_388_608;
 
-/** Chunks of any size to one descriptor. A chunk is its owner's again when `add` resolves. */
+/**
+ * Chunks of any size to one descriptor, in writes that end at whole IO_BYTES of
+ * the file. Those that come with `release` may still be on their way when `add`
+ * resolves; of the others nothing is needed any more then.
+ */
 export class ChunkWriter {
   readonly #fd: number;
   readonly #doing: string;
   readonly #path: string;
-  #buffer: Buffer | undefined;
-  #filled = 0;
-  #size = 0;
+  readonly #batcher = new Batcher();
+  readonly #writes = new Set<Promise<void>>();
+  #written = 0;
   #syncedUpTo = 0;
   #syncing: Promise<void> | undefined;
-  /** A failed early sync is reported once by the system, and must not be lost. */
-  #syncError: Error | undefined;
+  /** Of a write or sync that nobody waited for: the system reports it once, and it must not be lost. */
+  #failure: Error | undefined;
 
   constructor(fd: number, doing: string, path: string) {
     this.#fd = fd;
@@ -30,62 +36,108 @@ export class ChunkWriter {
     this.#path = path;
   }
 
-  async add(chunk: Uint8Array): Promise<void> {
-    if (chunk.byteLength >= COALESCE) {
-      await this.#flush();
-      await this.#write(chunk);
-      return;
+  async add(chunk: Uint8Array, release?: Release): Promise<void> {
+    let started = false;
+    for (const batch of this.#batcher.add(chunk, release)) {
+      this.#start(batch);
+      started = true;
+      if (this.#writes.size >= WRITES_AT_ONCE) await Promise.race(this.#writes);
+      this.#throwFailure();
     }
-    this.#buffer ??= Buffer.allocUnsafeSlow(COALESCE);
-    for (let taken = 0; taken < chunk.byteLength; ) {
-      const part = chunk.subarray(taken, taken + COALESCE - this.#filled);
-      this.#buffer.set(part, this.#filled);
-      this.#filled += part.byteLength;
-      taken += part.byteLength;
-      if (this.#filled === COALESCE) await this.#flush();
-    }
+    if (started && release === undefined && chunk.byteLength >= BORROWED_BYTES) await this.#settle();
   }
 
   /** Everything is on the disk when it resolves, with the number of bytes. */
   async finish(): Promise<number> {
-    await this.#flush();
+    const last = this.#batcher.rest();
+    if (last?.position === 0) this.#writeAtOnce(last);
+    else if (last !== undefined) this.#start(last);
+    await this.#settle();
     await this.#syncing;
-    if (this.#syncError !== undefined) throw this.#syncError;
+    this.#throwFailure();
     await attemptAsync(this.#doing, this.#path, () => fsyncAsync(this.#fd));
-    return this.#size;
+    return this.#written;
   }
 
   /** Resolves when no call is at work on the descriptor any more. Never rejects. */
   async idle(): Promise<void> {
+    await Promise.all(this.#writes);
     await this.#syncing;
+    this.#batcher.rest()?.done();
   }
 
-  async #flush(): Promise<void> {
-    if (this.#buffer === undefined || this.#filled === 0) return;
-    const filled = this.#filled;
-    this.#filled = 0;
-    await this.#write(this.#buffer.subarray(0, filled));
+  async #settle(): Promise<void> {
+    await Promise.all(this.#writes);
+    this.#throwFailure();
   }
 
-  async #write(bytes: Uint8Array): Promise<void> {
-    for (let done = 0; done < bytes.byteLength; ) {
-      const { bytesWritten } = await attemptAsync(this.#doing, this.#path, () =>
-        writeAsync(this.#fd, bytes, done, bytes.byteLength - done, this.#size),
-      );
-      done += bytesWritten;
-      this.#size += bytesWritten;
+  #throwFailure(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  #start(batch: Batch): void {
+    const write = this.#write(batch)
+      .finally(() => {
+        batch.done();
+      })
+      .catch((error: unknown) => {
+        this.#failure ??= storageError(error, this.#doing, this.#path);
+      })
+      .then(() => {
+        this.#writes.delete(write);
+      });
+    this.#writes.add(write);
+  }
+
+  async #write(batch: Batch): Promise<void> {
+    let at = batch.position;
+    for (let left = batch.pieces; left.length > 0; ) {
+      const { bytesWritten } = await writevAsync(this.#fd, left, at);
+      at += bytesWritten;
+      left = behind(left, bytesWritten);
     }
-    if (this.#syncing === undefined && this.#size - this.#syncedUpTo >= SYNC_EVERY) this.#startSync();
+    this.#count(at - batch.position);
+  }
+
+  /** All there is, and little: a trip to the thread pool would cost more than the copy to the page cache. */
+  #writeAtOnce(batch: Batch): void {
+    attempt(this.#doing, this.#path, () => {
+      let at = batch.position;
+      for (let left = batch.pieces; left.length > 0; ) {
+        const bytesWritten = writevSync(this.#fd, left, at);
+        at += bytesWritten;
+        left = behind(left, bytesWritten);
+      }
+      this.#written = at;
+    });
+    batch.done();
+  }
+
+  #count(bytes: number): void {
+    this.#written += bytes;
+    const due = this.#syncedUpTo === 0 ? FIRST_SYNC : SYNC_EVERY;
+    if (this.#syncing === undefined && this.#written - this.#syncedUpTo >= due) this.#startSync();
   }
 
   #startSync(): void {
-    this.#syncedUpTo = this.#size;
+    this.#syncedUpTo = this.#written;
     this.#syncing = fdatasyncAsync(this.#fd)
       .catch((error: unknown) => {
-        this.#syncError ??= storageError(error, this.#doing, this.#path);
+        this.#failure ??= storageError(error, this.#doing, this.#path);
       })
       .then(() => {
         this.#syncing = undefined;
       });
   }
+}
+
+/** What is left of `pieces` after their first `bytes`. */
+function behind(pieces: readonly Uint8Array[], bytes: number): readonly Uint8Array[] {
+  let rest = bytes;
+  const left: Uint8Array[] = [];
+  for (const piece of pieces) {
+    if (rest < piece.byteLength) left.push(piece.subarray(rest));
+    rest = Math.max(0, rest - piece.byteLength);
+  }
+  return left;
 }

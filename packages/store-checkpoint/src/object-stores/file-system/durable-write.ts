@@ -101,10 +101,12 @@ async function writeChunks(
 ): Promise<number> {
   const writer = new ChunkWriter(fd, doing, location.path);
   try {
+    // What was given whole does not change before the put is over.
+    const release = body instanceof Uint8Array ? nothing : body.release?.bind(body);
     for await (const chunk of body instanceof Uint8Array ? slices(body) : body) {
       throwIfAborted(signal);
       assertChunk(location.name, chunk);
-      await writer.add(chunk);
+      await writer.add(chunk, release);
     }
     throwIfAborted(signal);
     await context.step('stage:written');
@@ -116,4 +118,8 @@ async function writeChunks(
 
 function* slices(body: Uint8Array): Generator<Uint8Array, void, undefined> {
   for (let start = 0; start < body.byteLength; start += SMALL) yield body.subarray(start, start + SMALL);
+}
+
+function nothing(): void {
+  // A view of the caller's array: there is nothing to give back.
 }
