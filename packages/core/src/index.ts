@@ -4,6 +4,7 @@ export { SecretBytes } from './crypto/secret-bytes.ts';
 export { ERROR_CODES, KeyfoldError, isKeyfoldError, type ErrorCode } from './errors.ts';
 export type { Normalisation } from './format/blind-index.ts';
 export type { EncryptionContext } from './format/context.ts';
+export { HIDDEN_PREFIX_LIMIT_BYTES, parseHiddenRecord, type ParsedHiddenRecord } from './format/hidden-name.ts';
 export { KEY_RECORD_LIMITS, type WrappedKey } from './format/key-record.ts';
 export { KeyCache, type KeyCacheOptions } from './keys/key-cache.ts';
 export { GuardedKmsClient, type GuardOptions } from './kms/guarded-kms-client.ts';
@@ -19,6 +20,7 @@ export { checkRange, rangeInvalid } from './sealing/byte-range.ts';
 export { checkpointLength, openCheckpointData } from './sealing/checkpoint-opener.ts';
 export { openCheckpointRange, type OpenedRange } from './sealing/checkpoint-range-opener.ts';
 export { sealCheckpoint, type CheckpointSealer, type SealCheckpointOptions } from './sealing/seal-checkpoint.ts';
+export { HiddenNames, NAME_KEY_CHECKPOINT, hiddenTenantName } from './sealing/hidden-names.ts';
 export { keyPolicy, type KeyPolicy } from './sealing/key-policy.ts';
 export { encodeMetadata, type CheckpointMetadata, type JsonValue } from './sealing/metadata.ts';
 export {

@@ -59,6 +59,7 @@ describe('Meter', () => {
       'key_rewrap_total',
       'data_key_total',
       'field_legacy_read_total',
+      'checkpoint_plaintext_total',
     ]);
   });
 });

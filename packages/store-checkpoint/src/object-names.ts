@@ -5,6 +5,7 @@ const ID_LIMIT_BYTES = 1_024;
 const RECORD_SUFFIX = '.kfk';
 const DATA_SUFFIX = '.kfc';
 const PLAIN_SUFFIX = '.kfp';
+const MARK_SUFFIX = '.kfg';
 
 /** What an object store must take as a name. */
 const NAME_LIMIT = 3_072;
@@ -27,8 +28,8 @@ export function encodeId(id: string): string {
     throw invalidId('has no empty, "." or ".." segments and neither begins nor ends with "/"');
   }
   // `a.kfk` is the file of the checkpoint `a`, so it cannot be a directory as well.
-  if (segments.slice(0, -1).some((segment) => /\.kf[kcp]$/.test(segment))) {
-    throw invalidId('has no segment before a "/" that ends in ".kfk", ".kfc" or ".kfp"');
+  if (segments.slice(0, -1).some((segment) => /\.kf[kcpg]$/.test(segment))) {
+    throw invalidId('has no segment before a "/" that ends in ".kfk", ".kfc", ".kfp" or ".kfg"');
   }
   const encoded = percentEncode(bytes);
   if (encoded.length > NAME_LIMIT - LONGEST_SUFFIX) {
@@ -63,6 +64,28 @@ export function dataName(id: string, objectIdHex: string): string {
 /** The id of a record's name, or undefined for any other object. */
 export function idOfRecord(name: string): string | undefined {
   return name.endsWith(RECORD_SUFFIX) ? decodeId(name.slice(0, -RECORD_SUFFIX.length)) : undefined;
+}
+
+/** The id and the object id of a data object's name, or undefined for any other object. */
+export function partsOfData(name: string): { readonly id: string; readonly objectId: string } | undefined {
+  return partsBefore(name, DATA_SUFFIX);
+}
+
+/** Where the collection of garbage notes that it has seen a data object without a record. */
+export function markName(id: string, objectIdHex: string): string {
+  return `${encodeId(id)}.${objectIdHex}${MARK_SUFFIX}`;
+}
+
+/** Whose mark a name is, or undefined for any other object. */
+export function partsOfMark(name: string): { readonly id: string; readonly objectId: string } | undefined {
+  return partsBefore(name, MARK_SUFFIX);
+}
+
+function partsBefore(name: string, suffix: string): { readonly id: string; readonly objectId: string } | undefined {
+  if (!name.endsWith(suffix)) return undefined;
+  const [, encoded, objectId] = /^(.+)\.([0-9a-f]{32})$/s.exec(name.slice(0, -suffix.length)) ?? [];
+  const id = encoded === undefined ? undefined : decodeId(encoded);
+  return id === undefined || objectId === undefined ? undefined : { id, objectId };
 }
 
 /** Where the plain store keeps an id. */

@@ -35,6 +35,10 @@ const IMPLEMENTATIONS: readonly Implementation[] = [
       }),
   },
   {
+    name: 'encrypted under hidden names',
+    open: (objects) => EncryptedCheckpointStore.open({ objects, kms: new MemoryKms(), tenant: 'acme', hideNames: true }),
+  },
+  {
     name: 'encrypted with CBC and HMAC',
     open: (objects) =>
       EncryptedCheckpointStore.open({ objects, kms: new MemoryKms(), tenant: 'acme', encryption: { algorithm: 'aes-256-cbc-hmac-sha256' } }),

@@ -2,6 +2,7 @@ import type { Clock } from '../clock.ts';
 import { systemClock } from '../clock.ts';
 import { KeyfoldError, throwIfAborted } from '../errors.ts';
 import type { SecretBytes } from '../crypto/secret-bytes.ts';
+import { Refusals } from './refusals.ts';
 
 /** How many keys a KeyCache holds, for how long and for how much. */
 export interface KeyCacheOptions {
@@ -13,6 +14,10 @@ export interface KeyCacheOptions {
   readonly maxUses?: number;
   /** Bytes opened under one unwrap. Default unlimited. */
   readonly maxBytes?: number;
+  /** Refused unwraps remembered at most; the oldest goes first. Default 1,000; 0 remembers none. */
+  readonly maxRefusals?: number;
+  /** Milliseconds for which a refused unwrap is not tried again. Default 60,000. */
+  readonly refusalMaxAgeMs?: number;
   readonly clock?: Clock;
 }
 
@@ -53,6 +58,7 @@ export class KeyCache {
   /** In order of use, oldest first. */
   readonly #entries = new Map<string, Entry>();
   readonly #flights = new Map<string, Flight>();
+  readonly #refusals: Refusals;
   readonly #maxEntries: number;
   readonly #maxAgeMs: number;
   readonly #maxUses: number;
@@ -67,6 +73,11 @@ export class KeyCache {
     this.#maxUses = limit('maxUses', options.maxUses, Number.POSITIVE_INFINITY, 1);
     this.#maxBytes = limit('maxBytes', options.maxBytes, Number.POSITIVE_INFINITY);
     this.#clock = options.clock ?? systemClock;
+    const refusals = {
+      maxEntries: limit('maxRefusals', options.maxRefusals, 1_000),
+      maxAgeMs: limit('refusalMaxAgeMs', options.refusalMaxAgeMs, 60_000),
+    };
+    this.#refusals = new Refusals(refusals, this.#clock);
   }
 
   /** Keys held now. */
@@ -80,7 +91,8 @@ export class KeyCache {
    * @param permit the reader's policy, asked on every hit as on every miss; it throws to refuse
    * @param load unwraps; the key that it resolves to becomes the cache's to zero. It serves
    *   everybody who waits, so one caller's `signal` ends that caller's wait and not the unwrap.
-   * @throws KeyfoldError CLOSED, ABORTED, and whatever `permit` and `load` throw; failures are not cached
+   * @throws KeyfoldError CLOSED, ABORTED, and whatever `permit` and `load` throw. Of failures only
+   *   INVALID_CIPHERTEXT and INTEGRITY_FAILURE are remembered, for a while: they would come again
    */
   async acquire(
     identity: string,
@@ -97,6 +109,7 @@ export class KeyCache {
         cached.leases++;
         return this.#lend(identity, cached);
       }
+      this.#refusals.check(identity);
       const entry = await this.#join(identity, load, signal);
       try {
         permit();
@@ -110,8 +123,9 @@ export class KeyCache {
     }
   }
 
-  /** Forgets a key, e.g. one that its record's MAC refused. */
+  /** Forgets a key, e.g. one that its record's MAC refused, or that it was refused. */
   evict(identity: string): void {
+    this.#refusals.forget(identity);
     const entry = this.#entries.get(identity);
     if (entry !== undefined) this.#drop(identity, entry);
     const flight = this.#flights.get(identity);
@@ -120,8 +134,9 @@ export class KeyCache {
     this.#flights.delete(identity);
   }
 
-  /** Forgets every key; those on loan are zeroed when released. */
+  /** Forgets every key and every refusal; keys on loan are zeroed when released. */
   clear(): void {
+    this.#refusals.clear();
     for (const identity of [...this.#entries.keys(), ...this.#flights.keys()]) this.evict(identity);
   }
 
@@ -171,6 +186,7 @@ export class KeyCache {
       .then(
         (key) => this.#arrive(identity, key, flight),
         (error: unknown) => {
+          if (!flight.stale) this.#refusals.note(identity, error);
           this.#land(identity, flight);
           throw error;
         },

@@ -4,6 +4,11 @@ export type AuditAction =
   | 'checkpoint.decrypt'
   | 'checkpoint.read-metadata'
   | 'checkpoint.delete'
+  | 'checkpoint.verify'
+  | 'checkpoint.gc'
+  | 'checkpoint.migrate'
+  | 'checkpoint.read-plaintext'
+  | 'checkpoint.open-plaintext'
   | 'key.create'
   | 'key.load'
   | 'key.retire'
@@ -17,7 +22,10 @@ export interface AuditEvent {
   readonly action: AuditAction;
   readonly outcome: 'success' | 'failure';
   readonly tenant: string;
-  /** The checkpoint id or the vault's scope. */
+  /**
+   * The checkpoint id or the vault's scope. With `checkpoint.gc` the name of the
+   * data object; with what concerns a whole store `*`.
+   */
   readonly scope: string;
   /** 32 lowercase hex digits, where known. */
   readonly dek?: string;

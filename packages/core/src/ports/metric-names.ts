@@ -12,4 +12,5 @@ export const METRICS = {
   keyRewraps: 'key_rewrap_total',
   dataKeys: 'data_key_total',
   legacyReads: 'field_legacy_read_total',
+  plaintextUses: 'checkpoint_plaintext_total',
 } as const;

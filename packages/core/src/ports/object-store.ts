@@ -110,4 +110,10 @@ export interface ObjectStore {
   delete(name: string, options?: { readonly ifMatch?: string } & ObjectCallOptions): Promise<boolean>;
   /** Every object whose name begins with `prefix`, in ascending order of names by code unit. */
   list(options?: { readonly prefix?: string } & ObjectCallOptions): AsyncIterable<ObjectInfo>;
+  /**
+   * Where interrupted writers leave what no call shows: removes it once it is
+   * older than `olderThanMs` (the store's own default unless given). Safe beside
+   * any number of writers. Resolves to counts of what was removed, by kind.
+   */
+  sweep?(options?: { readonly olderThanMs?: number | undefined } & ObjectCallOptions): Promise<object>;
 }

@@ -1,32 +1,33 @@
-import {
-  type AuditAction,
-  Auditor,
-  type CheckpointMetadata,
-  GuardedKmsClient,
-  KeyCache,
-  KeyfoldError,
-  Meter,
-  type OpenedKeyRecord,
-  type RewrapResult,
-  keyPolicy,
-  rewrapRecord,
-  systemClock,
-} from '@keyfold/core';
-import { BufferFreer, toHex } from '@keyfold/core/provider';
+import { type AuditAction, type CheckpointMetadata, KeyfoldError, type RewrapResult, rewrapRecord } from '@keyfold/core';
+import { toHex } from '@keyfold/core/provider';
 import { checkAsked, collect, resolveMaxBytes } from '../checkpoint-data.ts';
 import type { CallOptions, CheckpointData, CheckpointStore, LoadOptions, LoadStreamOptions, SaveOptions } from '../checkpoint-store.ts';
 import { encodeId } from '../object-names.ts';
-import { resolveEncryption } from './encryption-config.ts';
-import { KeyAgeGuard, type KeyStatus } from './key-age.ts';
-import { testKms } from './kms-test.ts';
-import { loadChunks, openRecord } from './load.ts';
-import { INLINE_LIMIT_BYTES, ObjectKeyRecordStore } from './object-key-record-store.ts';
-import { type EncryptedCheckpointStoreOptions, checkOptions, requireKms } from './options.ts';
+import { collectGarbage } from './gc.ts';
+import type { GcOptions, GcReport } from './gc-options.ts';
+import { CONTEXT, FROM_PLAINTEXT } from './internals.ts';
+import type { KeyStatus } from './key-age.ts';
+import { rewrapNameKey } from './name-key.ts';
+import { type OpenedContext, openContext } from './open-context.ts';
+import type { EncryptedCheckpointStoreOptions } from './options.ts';
+import { PlaintextWindow } from './plaintext-window.ts';
+import { chunksOrPlaintext, metadataOrPlaintext } from './read-or-plaintext.ts';
 import type { CheckpointReceipt } from './receipt.ts';
 import { remove } from './remove.ts';
-import { save } from './save.ts';
+import { alreadyExists, save } from './save.ts';
 import type { StoreContext } from './store-context.ts';
-import { Trail } from './trail.ts';
+import { Trail, WHOLE_STORE } from './trail.ts';
+import { verify } from './verify.ts';
+import type { VerifyFinding, VerifyOptions } from './verify-options.ts';
+
+/** Refuses a record of a lower generation, e.g. one from before a rewrap: INTEGRITY_FAILURE. */
+interface Generation {
+  readonly minimumGeneration?: number;
+}
+
+export type EncryptedLoadStreamOptions = LoadStreamOptions<CheckpointReceipt> & Generation;
+export type EncryptedLoadOptions = LoadOptions<CheckpointReceipt> & Generation;
+export type EncryptedReadMetadataOptions = CallOptions & Generation;
 
 /**
  * Checkpoints sealed with AES-256-GCM (or, where rules demand it, AES-256-CBC
@@ -38,47 +39,32 @@ import { Trail } from './trail.ts';
  */
 export class EncryptedCheckpointStore implements CheckpointStore<CheckpointReceipt> {
   readonly #context: StoreContext;
-  readonly #keyAge: KeyAgeGuard | undefined;
+  readonly #keyAge: OpenedContext['keyAge'];
+  readonly #nameKey: OpenedContext['nameKey'];
+  readonly #window: PlaintextWindow | undefined;
   #closed = false;
 
-  private constructor(context: StoreContext, keyAge: KeyAgeGuard | undefined) {
+  private constructor({ context, keyAge, nameKey }: OpenedContext, window: PlaintextWindow | undefined) {
     this.#context = context;
     this.#keyAge = keyAge;
+    this.#nameKey = nameKey;
+    this.#window = window;
   }
 
   /**
    * Checks the configuration and, unless told not to, the KMS.
-   * @throws KeyfoldError CONFIG_INVALID, NOT_SUPPORTED, INVALID_ARGUMENT, and what the KMS gives
+   * @throws KeyfoldError CONFIG_INVALID, NOT_SUPPORTED, INVALID_ARGUMENT, and what KMS and storage give
    */
   static async open(options: EncryptedCheckpointStoreOptions): Promise<EncryptedCheckpointStore> {
-    checkOptions(options);
-    const { suite, accepted: suites, keyAge } = resolveEncryption(options.encryption ?? {}, options.audit);
-    const clock = options.clock ?? systemClock;
-    const meter = new Meter(options.metrics, options.metricsPrefix);
-    const guard = { meter, clock, timeoutMs: options.kmsTimeoutMs ?? 10_000 };
-    const own = typeof options.kms === 'function' ? await options.kms(options.tenant) : options.kms;
-    const kms = new GuardedKmsClient(requireKms(own, 'kms'), guard);
-    const accepted = (options.acceptedKms ?? []).map((client) => new GuardedKmsClient(requireKms(client, 'acceptedKms'), guard));
-    const context: StoreContext = {
-      tenant: options.tenant,
-      objects: options.objects,
-      records: new ObjectKeyRecordStore(options.objects),
-      kms,
-      policy: keyPolicy([kms, ...accepted], { suites, requireAuthenticatedWraps: options.requireAuthenticatedWraps ?? true }),
-      cache: new KeyCache({ ...options.keyCache, clock }),
-      auditor: new Auditor(options.audit, clock),
-      meter,
-      clock,
-      freer: new BufferFreer(),
-      suite,
-      inlineLimitBytes: options.inlineLimitBytes ?? INLINE_LIMIT_BYTES,
-    };
-    if (options.testKms !== false) await testKms(kms);
-    return new EncryptedCheckpointStore(context, keyAge && new KeyAgeGuard(kms, keyAge, clock));
+    const opened = await openContext(options);
+    const plain = options.migration?.plaintext;
+    return new EncryptedCheckpointStore(opened, plain && new PlaintextWindow(opened.context, plain));
   }
 
-  async save(id: string, data: CheckpointData, options: SaveOptions = {}): Promise<CheckpointReceipt> {
+  async save(id: string, data: CheckpointData, options: SaveOptions & { readonly [FROM_PLAINTEXT]?: true } = {}): Promise<CheckpointReceipt> {
     return this.#run('checkpoint.encrypt', id, async (note) => {
+      const fresh = options.overwrite !== true && options[FROM_PLAINTEXT] === undefined;
+      if (fresh && (await this.#window?.has(id, { signal: options.signal })) === true) throw alreadyExists(id);
       await this.#keyAge?.requireFresh(options.signal);
       const { receipt, sealer } = await save(this.#context, id, data, options);
       note(toHex(sealer.dekId), sealer.wrap);
@@ -86,7 +72,7 @@ export class EncryptedCheckpointStore implements CheckpointStore<CheckpointRecei
     });
   }
 
-  async load(id: string, options: LoadOptions<CheckpointReceipt> = {}): Promise<Uint8Array> {
+  async load(id: string, options: EncryptedLoadOptions = {}): Promise<Uint8Array> {
     const maxBytes = resolveMaxBytes(options.maxBytes);
     let expected: number | undefined;
     const onLength = (length: number | undefined): void => {
@@ -102,30 +88,51 @@ export class EncryptedCheckpointStore implements CheckpointStore<CheckpointRecei
     });
   }
 
-  loadStream(id: string, options: LoadStreamOptions<CheckpointReceipt> = {}): AsyncIterable<Uint8Array> {
+  loadStream(id: string, options: EncryptedLoadStreamOptions = {}): AsyncIterable<Uint8Array> {
     return this.#chunks(id, options);
   }
 
-  async readMetadata(id: string, options: CallOptions = {}): Promise<CheckpointMetadata> {
-    return this.#run('checkpoint.read-metadata', id, async (note) => {
-      const { opened } = await openRecord(this.#context, id, options);
-      opened.lease.release();
-      note(toHex(opened.parsed.record.dekId), opened.wrap);
-      return opened.metadata;
-    });
+  async readMetadata(id: string, options: EncryptedReadMetadataOptions = {}): Promise<CheckpointMetadata> {
+    const store = { context: this.#context, window: this.#window };
+    return this.#run('checkpoint.read-metadata', id, (note) => metadataOrPlaintext(store, id, options, note));
   }
 
   async delete(id: string, options: CallOptions = {}): Promise<boolean> {
     return this.#run('checkpoint.delete', id, async (note) => {
+      // First: with the record gone, what is in plaintext would be the checkpoint again.
+      const plain = (await this.#window?.delete(id, options)) === true;
       const removed = await remove(this.#context, id, options);
       note(removed?.dek);
-      return removed !== undefined;
+      return removed !== undefined || plain;
     });
   }
 
   async *list(options: { readonly prefix?: string } & CallOptions = {}): AsyncIterable<string> {
     this.#requireOpen();
+    if (this.#window !== undefined) yield* this.#window.list(options);
     yield* this.#context.records.list(options);
+  }
+
+  /**
+   * Looks at every checkpoint and every object, and gives a finding for each. Data are authenticated to their end;
+   * plaintext is overwritten and never given out. Damage is a finding, and so is what the KMS or the storage kept from
+   * being looked at; only a listing that fails, the signal, and a sink that takes no events end it with a rejection.
+   */
+  async *verify(options: VerifyOptions = {}): AsyncGenerator<VerifyFinding, void, undefined> {
+    this.#requireOpen();
+    yield* verify(this.#context, options);
+  }
+
+  /**
+   * Removes data objects that no record refers to, left by saves and deletes that were interrupted; needs no key. Takes two
+   * runs at least: one marks, a later one removes. Any number of runs and writers may be at work at once.
+   * Codes: NOT_SUPPORTED over a store of the caller's own, which knows no times.
+   */
+  async gc(options: GcOptions = {}): Promise<GcReport> {
+    return this.#run('checkpoint.gc', WHOLE_STORE, () => {
+      if (!this.#context.aged) throw new KeyfoldError('NOT_SUPPORTED', 'gc() needs to know how old objects are, and the store that was given does not tell.');
+      return collectGarbage(this.#context, options);
+    });
   }
 
   /**
@@ -134,8 +141,23 @@ export class EncryptedCheckpointStore implements CheckpointStore<CheckpointRecei
    */
   async rewrap(id: string, options: CallOptions = {}): Promise<RewrapResult> {
     return this.#run('key.rewrap', id, async (note) => {
+      if (!this.#context.conditional) throw new KeyfoldError('NOT_SUPPORTED', 'A rewrap needs conditional writes, which the store that was given has not. Give fromCheckpointStore() a KeyRecordStore.');
       const { tenant, records, policy, cache, kms: target } = this.#context;
       const result = await rewrapRecord({ records, key: id, identity: { tenant, checkpoint: id }, policy, target, cache, signal: options.signal });
+      note(toHex(result.dekId), result.wrap);
+      return result;
+    });
+  }
+
+  /**
+   * Wraps the key that hidden names follow from with the primary version of the configured key. No name changes.
+   * Like every checkpoint it has to be rewrapped before a former key version goes. Codes as of {@link rewrapRecord},
+   * and CONFIG_INVALID without `hideNames`.
+   */
+  async rewrapNameKey(options: CallOptions = {}): Promise<RewrapResult> {
+    return this.#run('key.rewrap', WHOLE_STORE, async (note) => {
+      if (this.#nameKey === undefined) throw new KeyfoldError('CONFIG_INVALID', 'rewrapNameKey() needs a store that was opened with hideNames: true.');
+      const result = await rewrapNameKey(this.#nameKey, options.signal);
       note(toHex(result.dekId), result.wrap);
       return result;
     });
@@ -157,23 +179,21 @@ export class EncryptedCheckpointStore implements CheckpointStore<CheckpointRecei
     return Promise.resolve();
   }
 
+  /** @internal */
+  get [CONTEXT](): StoreContext {
+    return this.#context;
+  }
+
   async *#chunks(
     id: string,
-    options: LoadStreamOptions<CheckpointReceipt> & { readonly maxBytes?: number; readonly onLength?: (length: number | undefined) => void },
+    options: EncryptedLoadStreamOptions & { readonly maxBytes?: number; readonly onLength?: (length: number | undefined) => void },
   ): AsyncGenerator<Uint8Array, void, undefined> {
     const trail = new Trail(this.#context, 'checkpoint.decrypt', id);
     try {
       this.#requireOpen();
       encodeId(id);
       checkAsked(options.range, options.maxBytes);
-      // The event is on record before any plaintext is out.
-      const onOpened = async (opened: OpenedKeyRecord, length: number | undefined): Promise<void> => {
-        options.onLength?.(length);
-        trail.note(toHex(opened.parsed.record.dekId), opened.wrap);
-        await trail.success();
-      };
-      yield* loadChunks(this.#context, id, { ...options, onOpened });
-      trail.measure();
+      yield* chunksOrPlaintext({ context: this.#context, window: this.#window }, id, options, trail);
     } catch (error) {
       await trail.failure(error);
       throw error;
@@ -185,7 +205,7 @@ export class EncryptedCheckpointStore implements CheckpointStore<CheckpointRecei
     let result: T;
     try {
       this.#requireOpen();
-      encodeId(id);
+      if (id !== WHOLE_STORE) encodeId(id);
       result = await work(trail.note);
     } catch (error) {
       await trail.failure(error);

@@ -2,7 +2,7 @@ import { ALL_SUITES, type AuditSink, GCM_SUITES, KeyfoldError, type SuiteName } 
 
 /** How checkpoints are encrypted. Whatever this version does not carry out makes open() refuse. */
 export interface EncryptionConfig {
-  /** Default true. `false` is refused: use a PlainCheckpointStore where plaintext is wanted. */
+  /** Default true. `false` is for openCheckpointStore(), which asks for more before it opens a store in plaintext. */
   readonly enabled?: boolean;
   /**
    * What save() uses. Default `aes-256-gcm` (1 MiB frames). `cobblestone-256` is AES-256-GCM in
@@ -53,7 +53,7 @@ export function resolveEncryption(config: EncryptionConfig, audit: AuditSink | u
   refuseUnknown('encryption', config, ['enabled', 'algorithm', 'acceptedAlgorithms', 'keyRotation', 'auditLogging', 'fipsMode']);
   requireFlags('encryption', config, ['enabled', 'auditLogging', 'fipsMode']);
   if (config.enabled === false) {
-    throw unsupported('encryption.enabled: false', 'Open a PlainCheckpointStore if plaintext is what you want.');
+    throw invalid('encryption.enabled is false, and an EncryptedCheckpointStore always encrypts. If plaintext is what you want, say so to openCheckpointStore().');
   }
   if (config.fipsMode === true) throw unsupported('encryption.fipsMode: true', 'Leave it out, or run without Keyfold where FIPS mode is required.');
   if (config.auditLogging === true && audit === undefined) {

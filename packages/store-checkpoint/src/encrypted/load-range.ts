@@ -1,8 +1,7 @@
 import { type ByteRange, type OpenPart, type OpenedKeyRecord, type OpenedRange, openCheckpointRange, rangeInvalid } from '@keyfold/core';
 import { toHex } from '@keyfold/core/provider';
 import type { CallOptions } from '../checkpoint-store.ts';
-import { dataName } from '../object-names.ts';
-import type { StoreContext } from './store-context.ts';
+import { type StoreContext, dataNameOf } from './store-context.ts';
 
 /** Part of a checkpoint's verified plaintext, or undefined when the data object is absent. */
 export function openRange(
@@ -12,7 +11,7 @@ export function openRange(
   { range, signal }: CallOptions & { readonly range: ByteRange },
 ): Promise<OpenedRange | undefined> {
   const { record, rest } = opened.parsed;
-  const name = dataName(id, toHex(record.objectId));
+  const name = dataNameOf(context, id, toHex(record.objectId));
   const openPart: OpenPart = rest.byteLength > 0 ? inlineParts(rest) : (part) => context.objects.open(name, { range: part, signal });
   return openCheckpointRange(opened, { tenant: context.tenant, checkpoint: id }, openPart, range);
 }

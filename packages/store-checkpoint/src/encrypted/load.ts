@@ -2,16 +2,20 @@ import { type ByteRange, KeyfoldError, type OpenedKeyRecord, type OpenedRange, t
 import { constantTimeEqual, integrityFailure, throwIfAborted, toHex } from '@keyfold/core/provider';
 import { tooLarge } from '../checkpoint-data.ts';
 import type { CallOptions } from '../checkpoint-store.ts';
-import { dataName } from '../object-names.ts';
 import { once, openRange } from './load-range.ts';
-import { type CheckpointReceipt, checkReceipt } from './receipt.ts';
-import type { StoreContext } from './store-context.ts';
+import { type CheckpointReceipt, checkGeneration, checkReceipt } from './receipt.ts';
+import { type StoreContext, dataNameOf } from './store-context.ts';
 
 /** How often a checkpoint may be replaced under a reader before the reader gives up. */
 const ATTEMPTS = 5;
 
-export interface OpenCheckpointOptions extends CallOptions {
+export interface OpenRecordOptions extends CallOptions {
   readonly expect?: CheckpointReceipt | undefined;
+  /** The record's, at least. */
+  readonly minimumGeneration?: number | undefined;
+}
+
+export interface OpenCheckpointOptions extends OpenRecordOptions {
   readonly range?: ByteRange;
   readonly transientChunks?: boolean;
   /** Plaintext bytes: refuses data objects that certainly hold more before anything is read. Not for ranges. */
@@ -41,11 +45,11 @@ export async function* loadChunks(
   }
 }
 
-/** A record that is verified against tenant, id and receipt. */
+/** A record that is verified against tenant, id, receipt and generation. */
 export async function openRecord(
   context: StoreContext,
   id: string,
-  options: CallOptions & { readonly expect?: CheckpointReceipt | undefined },
+  options: OpenRecordOptions,
 ): Promise<{ readonly stored: StoredKeyRecord; readonly opened: OpenedKeyRecord }> {
   const stored = await context.records.get(id, { signal: options.signal });
   if (stored === undefined) throw notFound(id);
@@ -57,6 +61,7 @@ export async function openRecord(
   });
   try {
     checkReceipt(options.expect, opened, id);
+    checkGeneration(options.minimumGeneration, opened, id);
     return { stored, opened };
   } catch (error) {
     opened.lease.release();
@@ -73,17 +78,36 @@ interface OpenCheckpoint extends OpenPlaintext {
   readonly opened: OpenedKeyRecord;
 }
 
-/**
- * Record and data of one and the same save. Data that is absent means that the
- * checkpoint was replaced (read again), deleted (NOT_FOUND), or is damaged.
- */
 async function openBoth(context: StoreContext, id: string, options: OpenCheckpointOptions): Promise<OpenCheckpoint> {
+  const { range, signal } = options;
+  const found = await withRecord(context, id, options, (opened) =>
+    range === undefined ? openWhole(context, id, opened, options) : openRange(context, id, opened, { range, signal }),
+  );
+  if (found.data === undefined) throw integrityFailure(`The checkpoint ${JSON.stringify(id)}`);
+  return { opened: found.opened, ...found.data };
+}
+
+/** A record, to be released, with its data; or a record whose data are missing. */
+export type RecordAndData<Data> =
+  | { readonly opened: OpenedKeyRecord; readonly data: NonNullable<Data> }
+  | { readonly opened?: undefined; readonly data?: undefined };
+
+/**
+ * Record and data of one and the same save. Data that `openData` finds absent
+ * mean that the checkpoint was replaced (read again), deleted (NOT_FOUND), or
+ * that they are missing.
+ */
+export async function withRecord<Data>(
+  context: StoreContext,
+  id: string,
+  options: OpenRecordOptions,
+  openData: (opened: OpenedKeyRecord) => Promise<Data | undefined>,
+): Promise<RecordAndData<Data>> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const { stored, opened } = await openRecord(context, id, options);
     try {
-      const { range, signal } = options;
-      const data = range === undefined ? await openWhole(context, id, opened, options) : await openRange(context, id, opened, { range, signal });
-      if (data !== undefined) return { opened, ...data };
+      const data = await openData(opened);
+      if (data !== undefined && data !== null) return { opened, data };
     } catch (error) {
       opened.lease.release();
       throw error;
@@ -91,17 +115,17 @@ async function openBoth(context: StoreContext, id: string, options: OpenCheckpoi
     opened.lease.release();
     const again = await context.records.get(id, { signal: options.signal });
     if (again === undefined) throw notFound(id);
-    if (constantTimeEqual(again.bytes, stored.bytes)) throw integrityFailure(`The checkpoint ${JSON.stringify(id)}`);
+    if (constantTimeEqual(again.bytes, stored.bytes)) return {};
   }
   throw new KeyfoldError('CONFLICT', `The checkpoint ${JSON.stringify(id)} is being replaced faster than it can be read. Try again.`);
 }
 
 /** All data, or undefined when they are absent. */
-async function openWhole(
+export async function openWhole(
   context: StoreContext,
   id: string,
   opened: OpenedKeyRecord,
-  { maxBytes = Number.POSITIVE_INFINITY, signal }: OpenCheckpointOptions,
+  { maxBytes = Number.POSITIVE_INFINITY, signal }: CallOptions & { readonly maxBytes?: number },
 ): Promise<OpenPlaintext | undefined> {
   const identity = { tenant: context.tenant, checkpoint: id };
   const { record, rest } = opened.parsed;
@@ -110,7 +134,7 @@ async function openWhole(
     if (rest.byteLength > sealedLimit) throw tooLarge(`The checkpoint ${JSON.stringify(id)}`, maxBytes);
     return { plaintext: openCheckpointData(opened, identity, once(rest)), cancel: () => Promise.resolve() };
   }
-  const object = await context.objects.open(dataName(id, toHex(record.objectId)), { signal });
+  const object = await context.objects.open(dataNameOf(context, id, toHex(record.objectId)), { signal });
   if (object === undefined) return undefined;
   if (object.size > sealedLimit) {
     await object.cancel();

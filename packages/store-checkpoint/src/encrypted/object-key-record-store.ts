@@ -1,60 +1,84 @@
-import type { KeyRecordStore, ObjectStore, StoredKeyRecord } from '@keyfold/core';
-import { KEY_RECORD_LIMITS, KeyfoldError, isKeyfoldError } from '@keyfold/core';
-import { idOfRecord, recordName, encodeIdPrefix } from '../object-names.ts';
+import { KEY_RECORD_LIMITS, KeyfoldError, type ObjectStore, type StoredKeyRecord, isKeyfoldError } from '@keyfold/core';
+import { integrityFailure } from '@keyfold/core/provider';
+import type { CallOptions } from '../checkpoint-store.ts';
+import type { CheckpointNames } from './checkpoint-names.ts';
+import type { CheckpointRecords, RecordEntry } from './checkpoint-records.ts';
+import { readBeginning } from './read-beginning.ts';
 
 /** The most that a writer may put inline behind a record. */
 export const INLINE_LIMIT_BYTES = 262_144;
 
-const OBJECT_LIMIT_BYTES = KEY_RECORD_LIMITS.recordBytes + INLINE_LIMIT_BYTES;
+const RECORD_AND_DATA_BYTES = KEY_RECORD_LIMITS.recordBytes + INLINE_LIMIT_BYTES;
 
-interface Options {
-  readonly signal?: AbortSignal | undefined;
-}
-
-/** Key records as sidecar objects; a record's key is the checkpoint's id. */
-export class ObjectKeyRecordStore implements KeyRecordStore {
+/** Key records as sidecar objects. */
+export class ObjectKeyRecordStore implements CheckpointRecords {
   readonly #objects: ObjectStore;
+  readonly #names: CheckpointNames;
+  readonly #limitBytes: number;
 
-  constructor(objects: ObjectStore) {
+  /** @param limitBytes the most that a record may have, with data that stand behind it */
+  constructor(objects: ObjectStore, names: CheckpointNames, limitBytes = RECORD_AND_DATA_BYTES) {
     this.#objects = objects;
+    this.#names = names;
+    this.#limitBytes = limitBytes + names.overheadBytes;
   }
 
-  async get(id: string, options?: Options): Promise<StoredKeyRecord | undefined> {
-    const object = await this.#read(id, options);
-    return object && { bytes: object.bytes, version: object.etag };
+  async get(id: string, options?: CallOptions): Promise<StoredKeyRecord | undefined> {
+    return this.at(this.#names.stem(id), options);
   }
 
-  async #read(id: string, options: Options | undefined): ReturnType<ObjectStore['read']> {
+  async at(stem: string, options?: CallOptions): Promise<StoredKeyRecord | undefined> {
+    const object = await this.#read(this.#names.record(stem), options);
+    return object && { bytes: this.#names.disclose(object.bytes), version: object.etag };
+  }
+
+  async #read(name: string, options: CallOptions | undefined): ReturnType<ObjectStore['read']> {
     try {
-      return await this.#objects.read(recordName(id), { maxBytes: OBJECT_LIMIT_BYTES, signal: options?.signal });
+      return await this.#objects.read(name, { maxBytes: this.#limitBytes, signal: options?.signal });
     } catch (error) {
       if (!isKeyfoldError(error, 'LIMIT_EXCEEDED')) throw error;
       throw new KeyfoldError(
         'LIMIT_EXCEEDED',
-        `The object ${recordName(id)} has more than ${OBJECT_LIMIT_BYTES} bytes, so it is not the record of a checkpoint. ` +
+        `The object ${name} has more than ${this.#limitBytes} bytes, so it is not the record of a checkpoint. ` +
           'Find out who wrote it, remove it with the tools of the storage, and restore the checkpoint from a backup.',
       );
     }
   }
 
-  async *list(options?: { readonly prefix?: string } & Options): AsyncIterable<string> {
-    const prefix = options?.prefix ?? '';
-    for await (const { name } of this.#objects.list({ prefix: encodeIdPrefix(prefix), signal: options?.signal })) {
-      const id = idOfRecord(name);
+  /** What does not tell its id is an INTEGRITY_FAILURE, once everything else has been given. */
+  async *list(options?: { readonly prefix?: string } & CallOptions): AsyncIterable<string> {
+    let unreadable: string | undefined;
+    for await (const entry of this.entries({ prefix: options?.prefix ?? '', signal: options?.signal })) {
+      if ('id' in entry) yield entry.id;
+      else unreadable ??= entry.unreadable;
+    }
+    if (unreadable !== undefined) throw integrityFailure(`The hidden name of the object ${unreadable}`);
+  }
+
+  async *entries({ prefix, signal }: { readonly prefix: string } & CallOptions): AsyncIterable<RecordEntry> {
+    for await (const info of this.#objects.list({ prefix: this.#names.stemPrefix(prefix), signal })) {
+      const parsed = this.#names.parse(info.name);
+      if (parsed.kind !== 'record') continue;
+      const listed = await this.#names.idOf(parsed.stem, (maxBytes) => readBeginning(this.#objects, info, maxBytes, signal));
+      if (listed === 'unreadable') yield { unreadable: info.name };
       // `a.kfk` begins with "a.", and `a` does not.
-      if (id?.startsWith(prefix) === true) yield id;
+      else if (listed !== 'absent' && listed.id.startsWith(prefix)) yield listed;
     }
   }
 
-  async create(id: string, bytes: Uint8Array, options?: Options): Promise<void> {
-    await this.#objects.put(recordName(id), bytes, { ifNoneMatch: '*', signal: options?.signal });
+  async create(id: string, bytes: Uint8Array, options?: CallOptions): Promise<void> {
+    await this.#objects.put(this.#nameOf(id), this.#names.enclose(id, bytes), { ifNoneMatch: '*', signal: options?.signal });
   }
 
-  async compareAndSwap(id: string, version: string, bytes: Uint8Array, options?: Options): Promise<void> {
-    await this.#objects.put(recordName(id), bytes, { ifMatch: version, signal: options?.signal });
+  async compareAndSwap(id: string, version: string, bytes: Uint8Array, options?: CallOptions): Promise<void> {
+    await this.#objects.put(this.#nameOf(id), this.#names.enclose(id, bytes), { ifMatch: version, signal: options?.signal });
   }
 
-  async delete(id: string, version: string, options?: Options): Promise<void> {
-    await this.#objects.delete(recordName(id), { ifMatch: version, signal: options?.signal });
+  async delete(id: string, version: string, options?: CallOptions): Promise<void> {
+    await this.#objects.delete(this.#nameOf(id), { ifMatch: version, signal: options?.signal });
+  }
+
+  #nameOf(id: string): string {
+    return this.#names.record(this.#names.stem(id));
   }
 }

@@ -2,11 +2,13 @@ import type {
   AuditSink,
   Clock,
   KeyCacheOptions,
+  KeyRecordStore,
   KmsClient,
   MetricsSink,
   ObjectStore,
 } from '@keyfold/core';
 import { encodeUtf8 } from '@keyfold/core/provider';
+import { PlainCheckpointStore } from '../plain/plain-checkpoint-store.ts';
 import { type EncryptionConfig, invalid, refuseUnknown } from './encryption-config.ts';
 import { INLINE_LIMIT_BYTES } from './object-key-record-store.ts';
 
@@ -36,18 +38,30 @@ export interface EncryptedCheckpointStoreOptions {
   readonly kmsTimeoutMs?: number;
   /** Data objects up to this size share their record's object. 0..262,144; default 262,144. */
   readonly inlineLimitBytes?: number;
+  /** Names objects after an HMAC of their ids, so that storage sees no ids. One KMS call more at open. Default false. */
+  readonly hideNames?: boolean;
+  /**
+   * While checkpoints in plaintext are being moved here: what has no encrypted record is read, listed and deleted there.
+   * Whoever can write that storage can plant checkpoints, so leave it out as soon as everything is moved.
+   */
+  readonly migration?: { readonly plaintext: PlainCheckpointStore };
   /** Default true: refuses keys, such as RSA ones, for which anybody could make a wrap. */
   readonly requireAuthenticatedWraps?: boolean;
   /** Default the machine's. */
   readonly clock?: Clock;
+  /** @internal */
+  readonly [OVER_USER_STORE]?: { readonly records: KeyRecordStore | undefined };
 }
+
+/** Set by fromCheckpointStore() alone, which knows what its `objects` cannot do. */
+export const OVER_USER_STORE = Symbol('over a user store');
 
 const KNOWN = [
   'objects', 'kms', 'acceptedKms', 'tenant', 'encryption', 'audit', 'metrics', 'metricsPrefix', 'keyCache', 'testKms',
-  'kmsTimeoutMs', 'inlineLimitBytes', 'requireAuthenticatedWraps', 'clock',
+  'kmsTimeoutMs', 'inlineLimitBytes', 'hideNames', 'migration', 'requireAuthenticatedWraps', 'clock',
 ] as const satisfies readonly (keyof EncryptedCheckpointStoreOptions)[];
 
-const KNOWN_CACHE = ['maxEntries', 'maxAgeMs', 'maxUses', 'maxBytes'] as const satisfies readonly (keyof KeyCacheOptions)[];
+const KNOWN_CACHE = ['maxEntries', 'maxAgeMs', 'maxUses', 'maxBytes', 'maxRefusals', 'refusalMaxAgeMs'] as const satisfies readonly (keyof KeyCacheOptions)[];
 
 /** @throws KeyfoldError CONFIG_INVALID */
 export function checkOptions(options: EncryptedCheckpointStoreOptions): void {
@@ -57,9 +71,10 @@ export function checkOptions(options: EncryptedCheckpointStoreOptions): void {
     throw invalid('EncryptedCheckpointStore.open() needs "objects", "kms" and "tenant".');
   }
   checkTenant(options.tenant);
-  if ((objects as { capabilities?: Partial<ObjectStore['capabilities']> }).capabilities?.conditionalWrites !== true) {
+  if (options[OVER_USER_STORE] === undefined && (objects as { capabilities?: Partial<ObjectStore['capabilities']> }).capabilities?.conditionalWrites !== true) {
     throw invalid('This object store has no conditional writes, without which concurrent writers would lose updates. Use another one.');
   }
+  checkNamesAndMigration(options);
   if (keyCache !== undefined) refuseUnknown('keyCache', keyCache, KNOWN_CACHE);
   if (typeof metricsPrefix !== 'string' || !/^[A-Za-z_][A-Za-z0-9_]{0,63}$/.test(metricsPrefix)) {
     throw invalid('metricsPrefix must be 1 to 64 letters, digits and "_", and not begin with a digit.');
@@ -70,6 +85,16 @@ export function checkOptions(options: EncryptedCheckpointStoreOptions): void {
   if (!(typeof inlineLimitBytes === 'number' && Number.isInteger(inlineLimitBytes) && inlineLimitBytes >= 0 && inlineLimitBytes <= INLINE_LIMIT_BYTES)) {
     throw invalid(`inlineLimitBytes must be a whole number from 0 to ${INLINE_LIMIT_BYTES}.`);
   }
+}
+
+function checkNamesAndMigration({ hideNames, migration, inlineLimitBytes, [OVER_USER_STORE]: over }: EncryptedCheckpointStoreOptions): void {
+  if (over !== undefined && (hideNames === true || inlineLimitBytes !== undefined)) {
+    throw invalid('hideNames and inlineLimitBytes are not for stores that fromCheckpointStore() encrypts.');
+  }
+  if (hideNames !== undefined && typeof hideNames !== 'boolean') throw invalid('hideNames must be true or false.');
+  if (migration === undefined) return;
+  refuseUnknown('migration', migration, ['plaintext']);
+  if (!(migration.plaintext instanceof PlainCheckpointStore)) throw invalid('migration.plaintext must be a PlainCheckpointStore.');
 }
 
 /** Options as they may come from somebody who does not compile with types. */

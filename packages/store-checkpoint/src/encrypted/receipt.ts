@@ -21,13 +21,33 @@ export interface CheckpointReceipt {
  */
 export function checkReceipt(expect: CheckpointReceipt | undefined, opened: OpenedKeyRecord, id: string): void {
   if (expect === undefined) return;
+  if (!matchesReceipt(expect, opened)) throw integrityFailure(`The checkpoint ${JSON.stringify(id)}`);
+}
+
+/**
+ * Whether the record is of the save that `expect` is the receipt of, or of a later generation of it.
+ * @throws KeyfoldError INVALID_ARGUMENT for something that is no receipt
+ */
+export function matchesReceipt(expect: CheckpointReceipt, opened: OpenedKeyRecord): boolean {
   if (!isReceipt(expect)) throw new KeyfoldError('INVALID_ARGUMENT', 'The option "expect" must be a receipt as save() returned it.');
-  const { record } = opened.parsed;
-  const matches =
-    toHex(record.objectId) === expect.objectId &&
-    toHex(record.binding) === expect.commitment &&
-    record.generation >= expect.generation;
-  if (!matches) throw integrityFailure(`The checkpoint ${JSON.stringify(id)}`);
+  const { objectId, commitment, generation } = receiptOf(opened);
+  return objectId === expect.objectId && commitment === expect.commitment && generation >= expect.generation;
+}
+
+/** What save(), or the last rewrap, would have returned for this record. */
+export function receiptOf({ parsed: { record } }: OpenedKeyRecord): CheckpointReceipt {
+  return { objectId: toHex(record.objectId), commitment: toHex(record.binding), generation: record.generation };
+}
+
+/**
+ * @throws KeyfoldError INVALID_ARGUMENT for something that is no generation, INTEGRITY_FAILURE when the record's is lower
+ */
+export function checkGeneration(minimum: number | undefined, opened: OpenedKeyRecord, id: string): void {
+  if (minimum === undefined) return;
+  if (!Number.isSafeInteger(minimum) || minimum < 1) {
+    throw new KeyfoldError('INVALID_ARGUMENT', 'The option "minimumGeneration" must be a whole number from 1.');
+  }
+  if (opened.parsed.record.generation < minimum) throw integrityFailure(`The checkpoint ${JSON.stringify(id)}`);
 }
 
 function isReceipt(value: unknown): boolean {

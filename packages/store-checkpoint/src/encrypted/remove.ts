@@ -1,8 +1,8 @@
-import { KeyfoldError, forgetCheckpointKey, inspectCheckpointRecord, isKeyfoldError } from '@keyfold/core';
+import { KeyfoldError, forgetCheckpointKey, isKeyfoldError } from '@keyfold/core';
 import { toHex } from '@keyfold/core/provider';
 import type { CallOptions } from '../checkpoint-store.ts';
-import { dataName } from '../object-names.ts';
-import type { StoreContext } from './store-context.ts';
+import { tryInspect } from './inspect-record.ts';
+import { type StoreContext, dataNameOf } from './store-context.ts';
 
 /** How often a record may be replaced under a delete before it gives up. */
 const ATTEMPTS = 5;
@@ -33,19 +33,10 @@ export async function remove(context: StoreContext, id: string, options: CallOpt
 }
 
 async function removeData(context: StoreContext, id: string, record: Uint8Array): Promise<Removed> {
+  // A record that is damaged can be deleted all the same; its data stay until garbage is collected.
   const parsed = tryInspect(record, id);
   if (parsed === undefined) return { dek: undefined };
   forgetCheckpointKey(parsed.record, { tenant: context.tenant, checkpoint: id }, context);
-  if (parsed.rest.byteLength === 0) await context.objects.delete(dataName(id, toHex(parsed.record.objectId)));
+  if (parsed.rest.byteLength === 0) await context.objects.delete(dataNameOf(context, id, toHex(parsed.record.objectId)));
   return { dek: toHex(parsed.record.dekId) };
-}
-
-/** A record that is damaged can be deleted all the same; its data stays as an orphan that nobody can open. */
-function tryInspect(record: Uint8Array, id: string): ReturnType<typeof inspectCheckpointRecord> | undefined {
-  try {
-    return inspectCheckpointRecord(record, id);
-  } catch (error) {
-    if (isKeyfoldError(error, 'INTEGRITY_FAILURE')) return undefined;
-    throw error;
-  }
 }

@@ -2,16 +2,16 @@ import {
   type CheckpointSealer,
   KeyfoldError,
   type StoredKeyRecord,
-  inspectCheckpointRecord,
   isKeyfoldError,
   sealCheckpoint,
 } from '@keyfold/core';
 import { type ObjectChunks, concatBytes, constantTimeEqual, throwIfAborted, toHex } from '@keyfold/core/provider';
 import { chunksOf } from '../checkpoint-data.ts';
 import type { CheckpointData, SaveOptions } from '../checkpoint-store.ts';
-import { dataName } from '../object-names.ts';
+import { confirmData } from './confirm-data.ts';
+import { tryInspect } from './inspect-record.ts';
 import type { CheckpointReceipt } from './receipt.ts';
-import type { StoreContext } from './store-context.ts';
+import { type StoreContext, dataNameOf } from './store-context.ts';
 
 const LEAD_BYTES = 96;
 const PUSHED_BYTES = 1_048_576;
@@ -61,21 +61,18 @@ export async function save(context: StoreContext, id: string, data: CheckpointDa
 async function findPredecessor(context: StoreContext, id: string, options: SaveOptions): Promise<Predecessor | undefined> {
   const stored = await context.records.get(id, { signal: options.signal });
   if (stored === undefined) return undefined;
-  if (options.overwrite !== true) throw exists(id);
-  try {
-    const { record, rest } = inspectCheckpointRecord(stored.bytes, id);
-    // Nobody vouches for the number: one that leaves no room for a successor is as good as none.
-    const generation = record.generation < Number.MAX_SAFE_INTEGER ? record.generation : undefined;
-    return { stored, generation, dataName: rest.byteLength > 0 ? undefined : dataName(id, toHex(record.objectId)) };
-  } catch (error) {
-    // Replacing what is damaged is a way out of the damage.
-    if (!isKeyfoldError(error, 'INTEGRITY_FAILURE')) throw error;
-    return { stored, generation: undefined, dataName: undefined };
-  }
+  if (options.overwrite !== true) throw alreadyExists(id);
+  const parsed = tryInspect(stored.bytes, id);
+  // Replacing what is damaged is a way out of the damage.
+  if (parsed === undefined) return { stored, generation: undefined, dataName: undefined };
+  const { record, rest } = parsed;
+  // Nobody vouches for the number: one that leaves no room for a successor is as good as none.
+  const generation = record.generation < Number.MAX_SAFE_INTEGER ? record.generation : undefined;
+  return { stored, generation, dataName: rest.byteLength > 0 ? undefined : dataNameOf(context, id, toHex(record.objectId)) };
 }
 
 /** Where the sealed data went: into an object of its own, or into memory to stand inline. */
-type WrittenData = { readonly name: string } | { readonly inline: Uint8Array };
+type WrittenData = { readonly objectId: string; readonly name: string; readonly mark: string } | { readonly inline: Uint8Array };
 
 async function writeData(
   context: StoreContext,
@@ -92,8 +89,10 @@ async function writeData(
       if (step.done === true) return { inline: concatBytes(...first) };
       first.push(step.value);
     }
+    const objectId = toHex(sealer.objectId);
     const body = { [Symbol.asyncIterator]: () => chain(first, pieces), release: (piece: Uint8Array) => { context.freer.free(piece); } };
-    return { name: await putData(context, dataName(id, toHex(sealer.objectId)), body, options) };
+    const name = await putData(context, dataNameOf(context, id, objectId), body, options);
+    return { objectId, name, mark: context.names.mark(context.names.stem(id), objectId) };
   } finally {
     // Ends the caller's iterator also when the store never began to read it.
     await pieces.return();
@@ -149,9 +148,9 @@ async function commit(context: StoreContext, id: string, save: Publication, opti
   } catch (error) {
     if ('name' in object && isDefinite(error) && !(await mayStand(context, id, bytes))) await discard(context, object.name);
     if (!isKeyfoldError(error, 'ALREADY_EXISTS')) throw error;
-    throw options.overwrite === true ? overtaken(id) : exists(id);
+    throw options.overwrite === true ? overtaken(id) : alreadyExists(id);
   }
-  if ('name' in object) await confirmData(context, id, { name: object.name, predecessor });
+  if ('name' in object) await confirmData(context, id, { ...object, predecessor: predecessor?.stored.bytes });
 }
 
 /** Whether the store says that it did not take the record. After anything else it may have, and the data must stay. */
@@ -171,37 +170,6 @@ async function mayStand(context: StoreContext, id: string, record: Uint8Array): 
   }
 }
 
-interface Committed {
-  /** The data object. */
-  readonly name: string;
-  readonly predecessor: Predecessor | undefined;
-}
-
-/**
- * Data is absent either because others have replaced or deleted the checkpoint
- * since, and then it had been saved; or because somebody cleaned it up, as an
- * orphan, before its record was there: then what was there before is put back.
- */
-async function confirmData(context: StoreContext, id: string, { name, predecessor }: Committed): Promise<void> {
-  if ((await context.objects.head(name)) !== undefined) return;
-  const stored = await context.records.get(id);
-  if (stored === undefined || !refersTo(stored, id, name)) return;
-  if (predecessor === undefined) await context.records.delete(id, stored.version);
-  else await context.records.compareAndSwap(id, stored.version, predecessor.stored.bytes);
-  throw new KeyfoldError('CONFLICT', `The data of ${JSON.stringify(id)} was removed while it was being saved. Save it again.`);
-}
-
-/** Whether a record, be it rewrapped meanwhile, is that of the data object. */
-function refersTo(stored: StoredKeyRecord, id: string, name: string): boolean {
-  try {
-    const { record } = inspectCheckpointRecord(stored.bytes, id);
-    return dataName(id, toHex(record.objectId)) === name;
-  } catch (error) {
-    if (isKeyfoldError(error, 'INTEGRITY_FAILURE')) return false;
-    throw error;
-  }
-}
-
 /** Removes data that nothing refers to any more; where that fails it stays as an orphan that nobody can open. */
 async function discard(context: StoreContext, name: string): Promise<void> {
   try {
@@ -215,6 +183,7 @@ function overtaken(id: string): KeyfoldError {
   return new KeyfoldError('CONFLICT', `Somebody else saved a checkpoint ${JSON.stringify(id)} at the same time, where none was. Save again to replace it.`);
 }
 
-function exists(id: string): KeyfoldError {
+/** The caller did not ask to replace what is there. */
+export function alreadyExists(id: string): KeyfoldError {
   return new KeyfoldError('ALREADY_EXISTS', `There is a checkpoint ${JSON.stringify(id)} already. Choose another id, or save with overwrite: true.`);
 }

@@ -1,6 +1,12 @@
 import { type AuditAction, type AuditEvent, type WrappedKey, isKeyfoldError } from '@keyfold/core';
 import type { StoreContext } from './store-context.ts';
 
+/** In place of an id, in events about a whole store. As an id it is as good as any other. */
+export const WHOLE_STORE = '*';
+
+/** What fails to be opened; other actions fail for other reasons. */
+const OPENING: readonly AuditAction[] = ['checkpoint.decrypt', 'checkpoint.read-metadata', 'checkpoint.verify', 'checkpoint.read-plaintext', 'key.rewrap'];
+
 type Names = Pick<WrappedKey, 'provider' | 'keyId' | 'keyVersion'>;
 
 /** What one operation leaves behind in audit and metrics. */
@@ -51,7 +57,7 @@ export class Trail {
     const { meter, auditor } = this.#context;
     const code = isKeyfoldError(error) ? error.code : 'UNKNOWN';
     if (this.#action === 'checkpoint.encrypt') meter.increment('encryptionErrors', { code });
-    else if (this.#action !== 'checkpoint.delete') meter.increment('decryptionErrors', { code });
+    else if (OPENING.includes(this.#action)) meter.increment('decryptionErrors', { code });
     if (code === 'INTEGRITY_FAILURE') meter.increment('authFailures', {});
     await auditor.failure(this.#event(), error);
   }

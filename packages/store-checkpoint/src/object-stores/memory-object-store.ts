@@ -1,5 +1,4 @@
 import {
-  concatBytes,
   systemClock,
   throwIfAborted,
   type ByteRange,
@@ -13,7 +12,8 @@ import {
   type OpenObject,
   type PutCondition,
 } from '@keyfold/core/provider';
-import { alreadyExists, assertChunk, assertOneCondition, assertWithin, conflict, resolveRange } from './conditions.ts';
+import { collectBody } from './collect-body.ts';
+import { alreadyExists, assertOneCondition, assertWithin, conflict, resolveRange } from './conditions.ts';
 import { assertObjectName, assertObjectPrefix } from './object-name.ts';
 import { OnePass } from './one-pass.ts';
 
@@ -53,7 +53,7 @@ export class MemoryObjectStore implements ObjectStore {
     assertOneCondition(name, options);
     throwIfAborted(options.signal);
     this.#check(name, options);
-    const bytes = await collect(name, body, options.signal);
+    const bytes = await collectBody(name, body, options.signal);
     // Nothing is awaited from here on: check and write are one step.
     throwIfAborted(options.signal);
     this.#check(name, options);
@@ -138,18 +138,6 @@ function settle<T>(run: () => T): Promise<T> {
 
 function describe(name: string, entry: Entry): ObjectInfo {
   return { name, size: entry.bytes.byteLength, lastModified: entry.lastModified };
-}
-
-async function collect(name: string, body: ObjectBody, signal: AbortSignal | undefined): Promise<Uint8Array> {
-  if (body instanceof Uint8Array) return Uint8Array.from(body);
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of body) {
-    throwIfAborted(signal);
-    assertChunk(name, chunk);
-    chunks.push(Uint8Array.from(chunk));
-    body.release?.(chunk);
-  }
-  return concatBytes(...chunks);
 }
 
 async function* copies(

@@ -78,11 +78,11 @@ describe('what is stored', () => {
 });
 
 describe('the order of writes', () => {
-  test('of a save: data, then the record, then a look whether the data is still there', async () => {
+  test('of a save: data, then the record, then a look whether it is marked or gone', async () => {
     const objects = new HookedObjectStore(new MemoryObjectStore());
     const { store } = await openStore({ objects });
     const { objectId } = await store.save('a', patterned(BIG));
-    expect(objects.log).toEqual(['read a.kfk', `put a.${objectId}.kfc`, 'put a.kfk', `head a.${objectId}.kfc`]);
+    expect(objects.log).toEqual(['read a.kfk', `put a.${objectId}.kfc`, 'put a.kfk', `head a.${objectId}.kfg`, `head a.${objectId}.kfc`]);
   });
 
   test('of a small save: one write', async () => {
@@ -99,7 +99,7 @@ describe('the order of writes', () => {
     objects.log.length = 0;
     const second = await store.save('a', patterned(BIG, 2), { overwrite: true });
     const [old, young] = [`a.${first.objectId}.kfc`, `a.${second.objectId}.kfc`];
-    expect(objects.log).toEqual(['read a.kfk', `put ${young}`, 'put a.kfk', `head ${young}`, `delete ${old}`]);
+    expect(objects.log).toEqual(['read a.kfk', `put ${young}`, 'put a.kfk', `head a.${second.objectId}.kfg`, `head ${young}`, `delete ${old}`]);
     expect(await namesIn(objects)).toEqual([young, 'a.kfk'].sort());
   });
 

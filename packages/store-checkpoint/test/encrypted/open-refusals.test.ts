@@ -64,13 +64,16 @@ describe('open() refuses', () => {
   });
 
   test.each<[string, Record<string, unknown>, RegExp]>([
-    ['encryption that is switched off', { enabled: false }, /Open a PlainCheckpointStore/],
     ['automatic rotation, the default of keyRotation', { keyRotation: {} }, /autoRotate: false.*rotateKey\(\)/],
     ['automatic rotation', { keyRotation: { autoRotate: true } }, /autoRotate: false/],
     ['FIPS mode', { fipsMode: true }, /fipsMode/],
   ])('%s: NOT_SUPPORTED', async (_, encryption, message) => {
     const error = await expectCode(open({ encryption }), 'NOT_SUPPORTED', message);
     expect(error.message).toMatch(/refuses to open rather than ignore it/);
+  });
+
+  test('encryption that is switched off: CONFIG_INVALID, for this store always encrypts', async () => {
+    await expectCode(open({ encryption: { enabled: false } }), 'CONFIG_INVALID', /openCheckpointStore\(\)/);
   });
 
   test('a tenant with a lone surrogate, nothing at all, and null', async () => {

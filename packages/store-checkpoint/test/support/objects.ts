@@ -3,8 +3,13 @@ import { gathered } from './bytes.ts';
 
 const LIMIT = 2 ** 30;
 
-export async function namesIn(objects: ObjectStore): Promise<string[]> {
+export async function allNamesIn(objects: ObjectStore): Promise<string[]> {
   return (await gathered(objects.list())).map(({ name }) => name);
+}
+
+/** Without the name key of hidden names, which is there before the first checkpoint and stays. */
+export async function namesIn(objects: ObjectStore): Promise<string[]> {
+  return (await allNamesIn(objects)).filter((name) => !name.endsWith('/names.kfn'));
 }
 
 /** The bytes of an object that must be there. */
@@ -23,13 +28,13 @@ export async function plant(objects: ObjectStore, name: string, bytes: Uint8Arra
 /** Every object with its bytes. */
 export async function snapshot(objects: ObjectStore): Promise<Map<string, Uint8Array>> {
   const all = new Map<string, Uint8Array>();
-  for (const name of await namesIn(objects)) all.set(name, await bytesOf(objects, name));
+  for (const name of await allNamesIn(objects)) all.set(name, await bytesOf(objects, name));
   return all;
 }
 
 /** Puts a snapshot back, and removes what is not in it. */
 export async function restore(objects: ObjectStore, saved: ReadonlyMap<string, Uint8Array>): Promise<void> {
-  for (const name of await namesIn(objects)) await objects.delete(name);
+  for (const name of await allNamesIn(objects)) await objects.delete(name);
   for (const [name, bytes] of saved) await objects.put(name, bytes);
 }
 

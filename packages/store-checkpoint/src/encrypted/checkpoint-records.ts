@@ -1,0 +1,13 @@
+import type { KeyRecordStore, StoredKeyRecord } from '@keyfold/core';
+import type { CallOptions } from '../checkpoint-store.ts';
+
+/** A checkpoint that is there, or an object that should name one and does not. */
+export type RecordEntry = { readonly id: string } | { readonly unreadable: string };
+
+/** Key records of checkpoints; a record's key is the checkpoint's id. */
+export interface CheckpointRecords extends KeyRecordStore {
+  /** The record of a stem, for those who know no id. */
+  at(stem: string, options?: CallOptions): Promise<StoredKeyRecord | undefined>;
+  /** Like list(), and names what does not tell its id instead of refusing it. */
+  entries(options: { readonly prefix: string } & CallOptions): AsyncIterable<RecordEntry>;
+}

@@ -1,0 +1,28 @@
+import type { KeyRecordStore, ObjectStore } from '@keyfold/core';
+import { EncryptedCheckpointStore } from '../encrypted/encrypted-checkpoint-store.ts';
+import { invalid } from '../encrypted/encryption-config.ts';
+import { type EncryptedCheckpointStoreOptions, OVER_USER_STORE } from '../encrypted/options.ts';
+import type { UserCheckpointStore } from './user-checkpoint-store.ts';
+import { UserObjectStore } from './user-object-store.ts';
+
+export interface FromCheckpointStoreOptions extends Omit<EncryptedCheckpointStoreOptions, 'objects' | 'inlineLimitBytes' | 'hideNames'> {
+  /** Keeps the key records, with real conditions: then rewraps work, and of two writers one gets CONFLICT. Default none. */
+  readonly records?: KeyRecordStore;
+}
+
+/**
+ * Encrypts what goes into a store of the caller's own. Each checkpoint is one
+ * blob, record and data, under `<id>.kfk`, and wholly in memory while it is
+ * saved or loaded. Without conditions in that store: a save looks whether the
+ * id is taken, and of two that look at once the last one wins; rewrap() is
+ * NOT_SUPPORTED. With `records` the records go there and the data alone into
+ * the store. gc() is NOT_SUPPORTED in either case, and names are not hidden.
+ * @throws KeyfoldError as {@link EncryptedCheckpointStore.open}
+ */
+export function fromCheckpointStore(store: UserCheckpointStore, options: FromCheckpointStoreOptions): Promise<EncryptedCheckpointStore> {
+  const missing = (['save', 'load', 'delete', 'list'] as const).find((call) => typeof (store as Partial<UserCheckpointStore> | undefined)?.[call] !== 'function');
+  if (missing !== undefined) return Promise.reject(invalid(`fromCheckpointStore() needs an object with save, load, delete and list, and it has no ${missing}().`));
+  const { records, ...rest } = options;
+  const objects: ObjectStore = new UserObjectStore(store);
+  return EncryptedCheckpointStore.open({ ...rest, objects, [OVER_USER_STORE]: { records } });
+}
