@@ -65,6 +65,6 @@ function recordsOf(options: EncryptedCheckpointStoreOptions, names: CheckpointNa
     return { records: new ObjectKeyRecordStore(objects, names), inlineLimitBytes, conditional: true, aged: true };
   }
   if (over.records !== undefined) return { records: new UserKeyRecords(over.records), inlineLimitBytes: 0, conditional: true, aged: false };
-  const limit = Number.POSITIVE_INFINITY;
+  const limit = Number.MAX_SAFE_INTEGER;
   return { records: new ObjectKeyRecordStore(objects, names, limit), inlineLimitBytes: limit, conditional: false, aged: false };
 }

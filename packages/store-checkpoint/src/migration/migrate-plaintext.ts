@@ -36,8 +36,7 @@ async function migrateOne(options: MigratePlaintextOptions, id: string): Promise
     const outcome = options.dryRun === true ? await foresee(options, id) : await carryOut(options, id);
     const same = outcome === 'migrated' || outcome === 'present';
     const deleted = same && options.deleteSource === true && options.dryRun !== true && (await options.from.delete(id, call(options)));
-    if (outcome === 'different') await trail.failure(integrityFailure(`The checkpoint ${JSON.stringify(id)}`));
-    else if (options.dryRun !== true) await trail.success();
+    if (options.dryRun !== true) await (same ? trail.success() : trail.failure(integrityFailure(`The checkpoint ${JSON.stringify(id)}`)));
     return { id, outcome, sourceDeleted: deleted };
   } catch (error) {
     if (isKeyfoldError(error, 'NOT_FOUND')) return undefined;

@@ -1,7 +1,7 @@
 import { Auditor, Meter, systemClock } from '@keyfold/core';
 import type { CheckpointStore } from '../checkpoint-store.ts';
 import { EncryptedCheckpointStore } from '../encrypted/encrypted-checkpoint-store.ts';
-import { invalid } from '../encrypted/encryption-config.ts';
+import { invalid, resolveEncryption } from '../encrypted/encryption-config.ts';
 import { type EncryptedCheckpointStoreOptions, checkOptions } from '../encrypted/options.ts';
 import type { CheckpointReceipt } from '../encrypted/receipt.ts';
 import { WHOLE_STORE } from '../encrypted/trail.ts';
@@ -28,6 +28,7 @@ const WARNING = 'encryption.enabled is false: checkpoints are written and read a
  * @throws KeyfoldError as {@link EncryptedCheckpointStore.open}; CONFIG_INVALID also without the acknowledgement, AUDIT_FAILED
  */
 export async function openCheckpointStore(options: OpenCheckpointStoreOptions): Promise<CheckpointStore<CheckpointReceipt | PlainReceipt>> {
+  if (typeof options !== 'object') throw invalid('openCheckpointStore() takes an object, and needs "objects", "kms" and "tenant".');
   const { allowPlaintext, onWarning, ...rest } = options;
   if (onWarning !== undefined && typeof onWarning !== 'function') throw invalid('onWarning must be a function.');
   if (rest.encryption?.enabled === false) return openPlaintext(rest, allowPlaintext, onWarning);
@@ -41,12 +42,12 @@ async function openPlaintext(
   onWarning: OpenCheckpointStoreOptions['onWarning'],
 ): Promise<PlainCheckpointStore> {
   checkOptions(options);
-  const { objects, tenant, audit, metrics, metricsPrefix, clock = systemClock, encryption } = options;
+  resolveEncryption({ ...options.encryption, enabled: true }, options.audit);
+  const { objects, tenant, audit, metrics, metricsPrefix, clock = systemClock } = options;
   if (acknowledgement !== PLAINTEXT_ACKNOWLEDGEMENT) {
     throw invalid(`encryption.enabled is false, so nothing would be encrypted. If that is meant, pass allowPlaintext: '${PLAINTEXT_ACKNOWLEDGEMENT}'.`);
   }
   if (options.migration !== undefined || options.hideNames === true) throw invalid('migration and hideNames are for encrypted stores. Leave them out, or enable encryption.');
-  if (encryption?.auditLogging === true && audit === undefined) throw invalid('encryption.auditLogging is true and there is no audit sink. Pass one as "audit".');
   await new Auditor(audit, clock).success({ action: 'checkpoint.open-plaintext', tenant, scope: WHOLE_STORE });
   new Meter(metrics, metricsPrefix).increment('plaintextUses', { use: 'open' });
   onWarning?.(WARNING);
