@@ -62,18 +62,18 @@ contract('many at once', (open) => {
     expect(await gathered(store.list())).toHaveLength(32);
   });
 
-  test('of 32 that create one id, one does', async () => {
-    const { store, objects } = await open();
+  test('of 32 that create one id, one does where races are decided, and what is there is what one of them wrote', async () => {
+    const { store, objects, decidesRaces } = await open();
     const outcomes = await Promise.allSettled(
       Array.from({ length: 32 }, (_, index) => store.save('one', patterned(index % 2 === 0 ? 100 : 400_000, index))),
     );
     const winners = outcomes.flatMap((outcome, index) => (outcome.status === 'fulfilled' ? [index] : []));
-    expect(winners).toHaveLength(1);
+    if (decidesRaces) expect(winners).toHaveLength(1);
     for (const outcome of outcomes) {
       if (outcome.status === 'rejected') checkCode(outcome.reason, 'ALREADY_EXISTS');
     }
-    const [winner = -1] = winners;
-    expect(digest(await store.load('one'))).toBe(digest(patterned(winner % 2 === 0 ? 100 : 400_000, winner)));
+    const written = winners.map((winner) => digest(patterned(winner % 2 === 0 ? 100 : 400_000, winner)));
+    expect(written).toContain(digest(await store.load('one')));
     await store.delete('one');
     expect(await namesIn(objects)).toEqual([]);
   });

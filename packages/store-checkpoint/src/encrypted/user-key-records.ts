@@ -1,6 +1,6 @@
 import type { KeyRecordStore, StoredKeyRecord } from '@keyfold/core';
 import type { CallOptions } from '../checkpoint-store.ts';
-import { encodeId } from '../object-names.ts';
+import { encodeId, encodeIdPrefix } from '../object-names.ts';
 import type { CheckpointRecords, RecordEntry } from './checkpoint-records.ts';
 
 /** Records that are kept in a KeyRecordStore of the caller's, apart from the data. */
@@ -41,6 +41,8 @@ export class UserKeyRecords implements CheckpointRecords {
   }
 
   async *#ids(prefix: string, signal: AbortSignal | undefined): AsyncGenerator<string, void, undefined> {
+    // Refuses what is no prefix, as for every other store.
+    encodeIdPrefix(prefix);
     for await (const id of this.#records.list({ prefix, signal })) {
       if (id.startsWith(prefix) && isId(id)) yield id;
     }

@@ -1,3 +1,4 @@
+import type { ObjectStore } from '@keyfold/core';
 import type { UserCheckpointStore } from '../../src/user-store/user-checkpoint-store.ts';
 
 /** The simplest store that a caller could have. */
@@ -26,4 +27,16 @@ export class MapStore implements UserCheckpointStore {
     // More than was asked for: it is left out.
     return this.blobs.keys();
   }
+}
+
+/** An object store as somebody who knows nothing of conditions would use it. */
+export function userStoreOver(objects: ObjectStore): UserCheckpointStore {
+  return {
+    save: (name, bytes) => objects.put(name, bytes),
+    load: async (name) => (await objects.read(name, { maxBytes: 2 ** 32 }))?.bytes,
+    delete: (name) => objects.delete(name),
+    list: async function* (prefix) {
+      for await (const { name } of objects.list({ prefix })) yield name;
+    },
+  };
 }
