@@ -40,6 +40,7 @@ function detacher(sample: TransferableBuffer): (buffer: TransferableBuffer) => v
 }
 
 function prime(detach: (buffer: TransferableBuffer) => void): (buffer: TransferableBuffer) => void {
-  detach(new ArrayBuffer(PRIMING_BYTES));
+  // Not zeroed: once it has worked, such a block would be touched page by page.
+  detach(Buffer.allocUnsafeSlow(PRIMING_BYTES).buffer);
   return detach;
 }

@@ -25,8 +25,11 @@ interface Generation {
   readonly minimumGeneration?: number;
 }
 
+/** How an encrypted checkpoint is read as a stream. */
 export type EncryptedLoadStreamOptions = LoadStreamOptions<CheckpointReceipt> & Generation;
+/** How an encrypted checkpoint is read at once. */
 export type EncryptedLoadOptions = LoadOptions<CheckpointReceipt> & Generation;
+/** How an encrypted checkpoint's metadata are read. */
 export type EncryptedReadMetadataOptions = CallOptions & Generation;
 
 /**

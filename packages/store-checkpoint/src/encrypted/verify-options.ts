@@ -35,6 +35,7 @@ export type VerifyStatus =
   | 'orphan'
   | 'foreign';
 
+/** Something that verify() found. */
 export interface VerifyFinding {
   readonly status: VerifyStatus;
   /** The checkpoint, where the object tells it. */
@@ -48,6 +49,7 @@ export interface VerifyFinding {
   readonly receipt?: CheckpointReceipt;
 }
 
+/** How far verify() is. */
 export interface VerifyProgress {
   readonly counts: Readonly<Record<VerifyStatus, number>>;
   /** Plaintext that was authenticated so far. */

@@ -25,6 +25,7 @@ export interface MigratePlaintextOptions extends CallOptions {
  */
 export type MigrationOutcome = 'migrated' | 'present' | 'pending' | 'different' | 'failed';
 
+/** What a migration did with one checkpoint. */
 export interface MigrationStep {
   readonly id: string;
   readonly outcome: MigrationOutcome;

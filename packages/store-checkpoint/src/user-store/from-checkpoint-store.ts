@@ -5,6 +5,7 @@ import { type EncryptedCheckpointStoreOptions, OVER_USER_STORE } from '../encryp
 import type { UserCheckpointStore } from './user-checkpoint-store.ts';
 import { UserObjectStore } from './user-object-store.ts';
 
+/** What an encrypted store over a store of the caller's is made of. */
 export interface FromCheckpointStoreOptions extends Omit<EncryptedCheckpointStoreOptions, 'objects' | 'inlineLimitBytes' | 'hideNames'> {
   /** Keeps the key records, with real conditions: then rewraps work, and of two writers one gets CONFLICT. Default none. */
   readonly records?: KeyRecordStore;
