@@ -100,6 +100,26 @@ describe.each(BACKENDS)('gc, over $backend', (backend) => {
     }
   });
 
+  test('keeps what lies beside data that are marked and in use: their save may still take them back', async () => {
+    const opened = await open(backend);
+    const { store, objects, clock } = opened;
+    const first = await store.save('a', patterned(BIG, 1));
+    const old = await bytesOf(objects, `a.${first.objectId}.kfc`);
+    const second = await store.save('a', patterned(BIG, 2), { overwrite: true });
+    await objects.put(`a.${first.objectId}.kfc`, old);
+    await objects.put(`a.${second.objectId}.kfg`, new Uint8Array(0));
+    for (let run = 0; run < 3; run++) {
+      clock.advance(2 * DAY);
+      expect(await store.gc()).toMatchObject({ examined: 2, referenced: 1, unclear: 1, marked: 0, removed: 0, marksRemoved: 0 });
+    }
+    await store.save('a', patterned(10), { overwrite: true });
+    for (let run = 0; run < 3; run++) {
+      clock.advance(2 * DAY);
+      await store.gc();
+    }
+    expect(await namesIn(objects)).toEqual(['a.kfk']);
+  });
+
   test('writes and removes nothing in a dry run', async () => {
     const opened = await open(backend);
     const { store, objects, clock } = opened;

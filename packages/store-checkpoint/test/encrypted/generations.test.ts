@@ -15,6 +15,7 @@ describe('a minimum generation', () => {
     for (const minimumGeneration of [1, 2, 3]) expect(await store.load('a', { minimumGeneration })).toEqual(patterned(10));
     await plant(objects, 'a.kfk', old);
     expect(await store.load('a')).toEqual(patterned(10));
+    await expectCode(store.load('a', { minimumGeneration: 2 }), 'INTEGRITY_FAILURE');
     const options = { minimumGeneration: generation };
     for (const call of [store.load('a', options), joined(store.loadStream('a', options)), store.readMetadata('a', options)]) {
       await expectCode(call, 'INTEGRITY_FAILURE', /backup/);

@@ -32,6 +32,29 @@ describe('a replacement whose data is removed before it is confirmed', () => {
   });
 });
 
+describe('a record that is rewrapped while its save takes it back', () => {
+  test.each([1, 4])('is taken back all the same: rewrapped %i times', async (times) => {
+    const objects = new HookedObjectStore(new MemoryObjectStore());
+    const { store, kms } = await openStore({ objects });
+    const receipt = await store.save('a', patterned(BIG, 'first'));
+    let left = times;
+    objects.after = async (operation, name) => {
+      if (operation === 'put' && name.endsWith('.kfc')) await objects.delete(name);
+      if (operation !== 'read' || name !== 'a.kfk' || !objects.log.some((entry) => entry.startsWith('head')) || left === 0) return;
+      left--;
+      const hook = objects.after;
+      objects.after = undefined;
+      await kms.rotateKey();
+      await store.rewrap('a');
+      objects.after = hook;
+    };
+    objects.log.length = 0;
+    await expectCode(store.save('a', patterned(BIG, 'second'), { overwrite: true }), 'CONFLICT', /Save it again/);
+    expect(left).toBe(0);
+    expect(digest(await store.load('a', { expect: receipt }))).toBe(digest(patterned(BIG, 'first')));
+  });
+});
+
 describe('a deleted checkpoint', () => {
   test('whose record is put back opens only when the KMS unwraps its key again', async () => {
     const { store, objects, kms } = await openStore();

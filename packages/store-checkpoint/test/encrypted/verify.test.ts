@@ -28,6 +28,14 @@ async function damage(opened: Opened, name: string, bit: number): Promise<void> 
   await plant(opened.objects, name, flipBit(await bytesOf(opened.objects, name), bit));
 }
 
+async function* slowly(body: AsyncIterable<Uint8Array>, told: () => void): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const chunk of body) {
+    await new Promise(setImmediate);
+    told();
+    yield chunk;
+  }
+}
+
 describe.each(BACKENDS)('verify, over $backend', ({ make }) => {
   test('finds sound checkpoints sound, with their receipts and sizes, and changes nothing', async () => {
     const opened = await openStore({ objects: make() });
@@ -246,6 +254,24 @@ describe('verify', () => {
     await new Promise(setImmediate);
     expect(objects.log.length).toBe(soon);
     expect(objects.log.filter((entry) => entry.startsWith('open')).length).toBeLessThan(6);
+  });
+
+  test('that is left early does not read what it has begun to its end', async () => {
+    let given = 0;
+    const objects = new (class extends HookedObjectStore {
+      override async open(...args: Parameters<HookedObjectStore['open']>): ReturnType<HookedObjectStore['open']> {
+        const object = await super.open(...args);
+        return object && { ...object, body: slowly(object.body, () => given++) };
+      }
+    })(new MemoryObjectStore());
+    const opened = await openStore({ objects });
+    await opened.store.save('large', patterned(20_000_000));
+    await opened.store.save('small', patterned(10));
+    for await (const finding of opened.store.verify({ concurrency: 2 })) {
+      expect(finding.id).toBe('small');
+      break;
+    }
+    expect(given).toBeLessThan(10);
   });
 
   test('ends with ABORTED when the signal fires, and with CLOSED on a closed store', async () => {
