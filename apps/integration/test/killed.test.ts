@@ -32,6 +32,7 @@ interface Scenario extends Order {
 
 const RECORD = 'target.kfk';
 const DATA = 'target.*.kfc';
+const MARK = 'target.*.kfg';
 
 const SCENARIOS: readonly Scenario[] = [
   {
@@ -42,12 +43,12 @@ const SCENARIOS: readonly Scenario[] = [
   {
     name: 'saving a stream',
     operation: 'save streamed', size: STREAMED, before: undefined, after: content('new', STREAMED),
-    leastSteps: 20, calls: [`read ${RECORD}`, 'generateDataKey', `put ${DATA}`, `put ${RECORD}`, `head ${DATA}`],
+    leastSteps: 20, calls: [`read ${RECORD}`, 'generateDataKey', `put ${DATA}`, `put ${RECORD}`, `head ${MARK}`, `head ${DATA}`],
   },
   {
     name: 'replacing a small checkpoint by a large one',
     operation: 'overwrite', size: BIG, before: content('old', INLINE), after: content('new', BIG),
-    leastSteps: 25, calls: [`read ${RECORD}`, 'generateDataKey', `put ${DATA}`, `put ${RECORD}`, `head ${DATA}`],
+    leastSteps: 25, calls: [`read ${RECORD}`, 'generateDataKey', `put ${DATA}`, `put ${RECORD}`, `head ${MARK}`, `head ${DATA}`],
   },
   {
     name: 'replacing a large checkpoint by a small one',
@@ -57,7 +58,7 @@ const SCENARIOS: readonly Scenario[] = [
   {
     name: 'replacing a large checkpoint by a stream',
     operation: 'overwrite streamed', size: STREAMED, before: content('old', BIG), after: content('new', STREAMED),
-    leastSteps: 30, calls: [`read ${RECORD}`, 'generateDataKey', `put ${DATA}`, `put ${RECORD}`, `head ${DATA}`, `delete ${DATA}`],
+    leastSteps: 30, calls: [`read ${RECORD}`, 'generateDataKey', `put ${DATA}`, `put ${RECORD}`, `head ${MARK}`, `head ${DATA}`, `delete ${DATA}`],
   },
   {
     name: 'replacing a checkpoint that a killed writer was replacing',
@@ -69,7 +70,7 @@ const SCENARIOS: readonly Scenario[] = [
     name: 'saving a checkpoint that a killed writer was deleting',
     operation: 'save', size: BIG, before: undefined, after: content('new', BIG),
     standing: content('old', BIG), killedBefore: { operation: 'delete', size: 0, at: 'mkdir *.gone' },
-    leastSteps: 28, calls: [`read ${RECORD}`, 'generateDataKey', `put ${DATA}`, `put ${RECORD}`, `head ${DATA}`],
+    leastSteps: 28, calls: [`read ${RECORD}`, 'generateDataKey', `put ${DATA}`, `put ${RECORD}`, `head ${MARK}`, `head ${DATA}`],
   },
   {
     name: 'deleting a small checkpoint',
@@ -96,7 +97,7 @@ const SCENARIOS: readonly Scenario[] = [
   {
     name: 'rotating the key of an open store and saving',
     operation: 'rotate', size: BIG, before: content('old', INLINE), after: content('old', INLINE),
-    leastSteps: 40, calls: ['rotateKey', 'read after.kfk', 'generateDataKey', 'put after.*.kfc', 'put after.kfk', 'head after.*.kfc'],
+    leastSteps: 40, calls: ['rotateKey', 'read after.kfk', 'generateDataKey', 'put after.*.kfc', 'put after.kfk', 'head after.*.kfg', 'head after.*.kfc'],
   },
   {
     name: 'sweeping what a killed replacement left',
