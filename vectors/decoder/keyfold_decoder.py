@@ -609,6 +609,11 @@ class HiddenNames:
         encode_object_id(checkpoint)
         return "%s/%s.%s.%s" % (self.root, self.name(checkpoint).hex(), object_id, suffix)
 
+    def objects_of(self, checkpoint, record):
+        """The names of what a checkpoint's opened record stands for."""
+        names = [self.record_object(checkpoint)]
+        return names if record.rest else names + [self.other_object(checkpoint, record.object_id.hex(), "kfd")]
+
     def listed(self, object_name, stored):
         """Section 5: the id that stands sealed in front of one record."""
         kind, hidden, _ = parse_hidden_name(self.tenant, object_name)

@@ -422,12 +422,41 @@ def run_live(folder):
             opened += problem is None
         problems += ["%s belongs to no checkpoint" % name for name in sorted(names)]
     problems += ["%s of %s is not there" % (key[1], key[0]) for key in wanted]
+    hidden = 0
+    for problem in live_hidden(os.path.join(folder, "hidden"), expected["hidden"], keks):
+        problems += [] if problem is None else [problem]
+        hidden += problem is None
     values = 0
     for described in expected["vaults"]:
         for problem in live_values(described, keks):
             problems += [] if problem is None else [problem]
             values += problem is None
-    return problems, "%d live checkpoints, %d live fields and index values opened" % (opened, values)
+    return problems, "%d live checkpoints, %d with hidden names, %d live fields and index values opened" % (opened, hidden, values)
+
+
+def live_hidden(root, wanted, keks):
+    """For each checkpoint with a hidden name what is wrong with it, or None; no object may be left over."""
+    objects = {}
+    for at, _, files in os.walk(root):
+        for name in files:
+            objects[os.path.relpath(os.path.join(at, name), root)] = content_of(at, name)
+    for tenant in sorted({each["tenant"] for each in wanted}):
+        names = keyfold.HiddenNames.open(objects.pop(keyfold.name_key_object(tenant)), keks, tenant)
+        ids, damaged = names.listing({name: stored[: keyfold.LONGEST_FRONT] for name, stored in objects.items()})
+        if damaged or sorted(ids) != sorted(each["id"] for each in wanted if each["tenant"] == tenant):
+            yield "the hidden names of %s list as %r" % (tenant, ids)
+        for each in (each for each in wanted if each["tenant"] == tenant):
+            try:
+                opened = names.checkpoint(objects.get, keks, each["id"], (1, 2, 3), each["receipt"])
+                for name in names.objects_of(each["id"], opened.record):
+                    objects.pop(name, None)
+                plaintext = opened.data.frames.whole()
+                same = hashlib.sha256(plaintext).hexdigest() == each["sha256"] and json.loads(opened.metadata) == each["metadata"]
+                yield None if same else "%s opened to something else under its hidden name" % each["id"]
+            except Refused as refusal:
+                yield "%s under its hidden name: %s" % (each["id"], refusal)
+    for name in sorted(objects):
+        yield "%s belongs to no checkpoint with a hidden name" % name
 
 
 def live_values(described, keks):
@@ -506,10 +535,31 @@ def run_encode(folder):
                 write(folder, "objects/%d/%s" % (number % 2, name), content)
             digest = hashlib.sha256(plaintext).hexdigest()
             checkpoints.append({"tenant": tenant, "id": checkpoint, "metadata": metadata, "sha256": digest})
+    hidden = encoded_hidden(folder, keyring, tenants[1], created)
     vault = encoded_vault(keyring, tenants[1], created)
-    expected = {"keyring": {"file": "keyrings/key", "key": key.hex()}, "checkpoints": checkpoints, "vault": vault}
+    opener = {"file": "keyrings/key", "key": key.hex()}
+    expected = {"keyring": opener, "checkpoints": checkpoints, "hidden": hidden, "vault": vault}
     write(folder, "expected.json", json.dumps(expected).encode())
-    return [], "%d checkpoints and %d fields written" % (len(checkpoints), len(vault["fields"]))
+    return [], "%d checkpoints, %d with hidden names, and %d fields written" % (
+        len(checkpoints),
+        len(hidden["checkpoints"]),
+        len(vault["fields"]),
+    )
+
+
+def encoded_hidden(folder, keyring, tenant, created):
+    """A directory in which one tenant's names are hidden."""
+    dek, stored = encoder.seal_name_key(keyring, "7", tenant, created)
+    names = keyfold.HiddenNames(dek, tenant)
+    write(folder, "hidden/" + keyfold.name_key_object(tenant), stored)
+    checkpoints = []
+    for number, checkpoint in enumerate(("a", "Encoded/\u00e9 e\u0301", "n" * 126, "n" * 127, "z" * 1024)):
+        plaintext = os.urandom(1000 * number)
+        sealed = encoder.seal_checkpoint(keyring, "17"[number % 2], 1 + number % 3, tenant, checkpoint, b"{}", plaintext, created)
+        for name, content in encoder.hidden_files(names, checkpoint, *sealed, inline=number % 2 == 0).items():
+            write(folder, "hidden/" + name, content)
+        checkpoints.append({"id": checkpoint, "sha256": hashlib.sha256(plaintext).hexdigest()})
+    return {"tenant": tenant, "checkpoints": checkpoints}
 
 
 def encoded_vault(keyring, tenant, created):
