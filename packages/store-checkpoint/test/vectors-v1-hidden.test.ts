@@ -1,5 +1,5 @@
 import { createSecretKey } from 'node:crypto';
-import { HiddenNames, type ObjectStore, type SuiteName, isKeyfoldError } from '@keyfold/core';
+import { HiddenNames, type SuiteName, isKeyfoldError } from '@keyfold/core';
 import { describe, expect, test } from 'vitest';
 import { type Recipe, type Summary, bytesOf, casesOf, summary } from '../../../vectors/cases.mjs';
 import { EncryptedCheckpointStore } from '../src/encrypted/encrypted-checkpoint-store.ts';
@@ -23,14 +23,29 @@ async function refusalOf(run: Promise<unknown> | (() => unknown)): Promise<strin
   throw error;
 }
 
-/** A store over objects that somebody put there; `watched` sees what is read. */
-async function openStore({ keyrings, tenant, objects: stored }: Stored, watched = (objects: ObjectStore): ObjectStore => objects): Promise<EncryptedCheckpointStore> {
-  const objects = new MemoryObjectStore();
+/** Notes the names of what is read. */
+class WatchedObjectStore extends MemoryObjectStore {
+  readonly #read: string[];
+
+  constructor(read: string[]) {
+    super();
+    this.#read = read;
+  }
+
+  override read(name: string, options: Parameters<MemoryObjectStore['read']>[1]): ReturnType<MemoryObjectStore['read']> {
+    this.#read.push(name);
+    return super.read(name, options);
+  }
+}
+
+/** A store over objects that somebody put there. */
+async function openStore({ keyrings, tenant, objects: stored }: Stored, read: string[] = []): Promise<EncryptedCheckpointStore> {
+  const objects = new WatchedObjectStore(read);
   for (const [name, recipe] of Object.entries(stored)) await objects.put(name, bytesOf(recipe));
   const [kms, ...acceptedKms] = keyrings.map((keyring) => new KeyringKms(keyring));
   if (kms === undefined) throw new Error('a case without keyrings');
   const encryption = { algorithm: 'aes-256-gcm', acceptedAlgorithms: ALGORITHMS } as const;
-  return EncryptedCheckpointStore.open({ objects: watched(objects), kms, acceptedKms, tenant, encryption, hideNames: true, testKms: false });
+  return EncryptedCheckpointStore.open({ objects, kms, acceptedKms, tenant, encryption, hideNames: true, testKms: false });
 }
 
 describe('hidden names of vectors/v1', () => {
@@ -91,21 +106,9 @@ describe('name keys of vectors/v1', () => {
 
   test.each(valid)('$id: $description', async ({ input, output }) => {
     const read: string[] = [];
-    const watched = (objects: ObjectStore): ObjectStore =>
-      new Proxy(objects, {
-        get: (target, property: keyof ObjectStore) => {
-          const value: unknown = target[property];
-          if (typeof value !== 'function') return value;
-          return (name: unknown, ...rest: unknown[]): unknown => {
-            if (typeof name === 'string') read.push(name);
-            return Reflect.apply(value, target, [name, ...rest]);
-          };
-        },
-      });
-    const store = await openStore(storedOf(input), watched);
-    read.length = 0;
+    const store = await openStore(storedOf(input), read);
     expect(await refusalOf(store.load(input.id))).toBe('NOT_FOUND');
-    expect(new Set(read)).toEqual(new Set([output.record]));
+    expect(read).toEqual([nameKeyObject(input.tenant), output.record]);
   });
 
   test.each(invalid)('$id is refused: $reason', async ({ input, refusal }) => {
@@ -128,7 +131,8 @@ describe('checkpoints with hidden names of vectors/v1', () => {
   test.each(valid)('$id: $description', async ({ input, output: { metadata, plaintext, ...receipt } }) => {
     const store = await openStore(input);
     expect(summary(await store.load(input.checkpoint, expecting(input)))).toEqual(plaintext);
-    expect(await store.readMetadata(input.checkpoint, { expect: receipt })).toEqual(metadata);
+    expect(await store.load(input.checkpoint, { expect: receipt })).toBeDefined();
+    expect(await store.readMetadata(input.checkpoint)).toEqual(metadata);
   });
 
   test.each(invalid)('$id is refused: $reason', async ({ input, refusal }) => {
@@ -146,8 +150,8 @@ describe('listings of hidden names of vectors/v1', () => {
     const listed = async (): Promise<void> => {
       for await (const id of store.list()) ids.push(id);
     };
-    const ending = output.damaged ? await refusalOf(listed()) : await listed();
-    expect(ending).toBe(output.damaged ? 'INTEGRITY_FAILURE' : undefined);
+    if (output.damaged) expect(await refusalOf(listed())).toBe('INTEGRITY_FAILURE');
+    else await listed();
     expect(ids.toSorted()).toEqual(output.ids);
   });
 });
