@@ -19,6 +19,8 @@ const IDS = ['run', 'Run', 'job-7/chk.42', 'e\u0301/\u00e9', '100% sure?', '.hid
 /** Sizes at which something begins, each also one less and one more. */
 const EDGES = [0, 16_384, 32_768, 262_048, 1_048_464, 2_097_024];
 
+const HIDDEN_IDS = ['run', 'Run', 'e\u0301/\u00e9', `${'n'.repeat(126)}`, 'n'.repeat(127), 'z'.repeat(1_024), '.hidden/x.kfh'];
+
 const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');
 
 const open = (folder, tenant, algorithm, kms, options = {}) =>
@@ -55,6 +57,7 @@ async function write(folder) {
       }
     }
   }
+  const hidden = await writeHidden(folder, ring, former);
   await ring.rotateKey();
   for (const { tenant, id } of checkpoints.filter((_, index) => index % 2 === 0)) {
     // From the former keyring to the first, and from its first version to the second.
@@ -62,6 +65,7 @@ async function write(folder) {
     await store.rewrap(id);
     await store.close();
   }
+  await rewrapHidden(folder, hidden, ring, former);
   const vaults = [await writeVault(TENANTS[0], 'default', ring), await writeVault(TENANTS[1], 'a/\u00e9', former)];
   await ring.close();
   await former.close();
@@ -70,9 +74,46 @@ async function write(folder) {
     { file: 'keyrings/password', password },
   ];
   const tenants = TENANTS.map((tenant, index) => ({ tenant, objects: `objects/${index}` }));
-  writeFileSync(join(folder, 'expected.json'), JSON.stringify({ keyrings, tenants, checkpoints, vaults }), { mode: 0o600 });
+  writeFileSync(join(folder, 'expected.json'), JSON.stringify({ keyrings, tenants, checkpoints, hidden, vaults }), { mode: 0o600 });
   const values = vaults.reduce((sum, { fields, indexes }) => sum + fields.length + indexes.length, 0);
-  console.log(`${checkpoints.length} checkpoints, ${values} fields and index values written`);
+  console.log(`${checkpoints.length} checkpoints, ${hidden.length} with hidden names, ${values} fields and index values written`);
+}
+
+const openHidden = (folder, tenant, algorithm, kms, options) =>
+  open(folder, tenant, algorithm, kms, { objects: new FileSystemObjectStore(join(folder, 'hidden')), hideNames: true, ...options });
+
+/** One directory with the hidden names of every tenant: saved, replaced and deleted. */
+async function writeHidden(folder, ring, former) {
+  mkdirSync(join(folder, 'hidden'), { mode: 0o700 });
+  const checkpoints = [];
+  for (const [at, tenant] of TENANTS.entries()) {
+    for (const [count, id] of HIDDEN_IDS.entries()) {
+      const options = { inlineLimitBytes: count % 2 === 0 ? 0 : 262_144 };
+      const store = await openHidden(folder, tenant, ALGORITHMS[count % 3], at === 0 ? ring : former, options);
+      const metadata = { count };
+      await store.save(id, randomBytes(100), { metadata });
+      const plaintext = randomBytes(count === 0 ? 0 : randomInt(40_000));
+      const receipt = await store.save(id, plaintext, { metadata, overwrite: true });
+      await store.save(`${id.slice(0, 100)}-gone`, plaintext);
+      await store.delete(`${id.slice(0, 100)}-gone`);
+      await store.close();
+      checkpoints.push({ tenant, id, metadata, bytes: plaintext.byteLength, sha256: sha256(plaintext), receipt });
+    }
+  }
+  return checkpoints;
+}
+
+/** The name keys, and every other checkpoint, from the former keyring and version. */
+async function rewrapHidden(folder, checkpoints, ring, former) {
+  for (const tenant of TENANTS) {
+    const store = await openHidden(folder, tenant, 'aes-256-gcm', ring, { acceptedKms: [former] });
+    await store.rewrapNameKey();
+    const ids = checkpoints.filter((each) => each.tenant === tenant).map(({ id }) => id);
+    for (const id of ids.filter((_, index) => index % 2 === 0)) {
+      await store.rewrap(id);
+    }
+    await store.close();
+  }
 }
 
 /** Fields of every kind of column under two keys, and index values under two roots. */
@@ -146,8 +187,28 @@ async function readVault({ tenant, scope, records: stored, fields, indexes }, km
   return problems;
 }
 
+async function readHidden(folder, { tenant, checkpoints }, kms) {
+  const store = await openHidden(folder, tenant, 'aes-256-gcm', kms, {});
+  const problems = [];
+  for (const { id, sha256: expected } of checkpoints) {
+    const opened = await store.load(id).then(sha256, (error) => error.message);
+    if (opened !== expected) {
+      problems.push(`${id} under its hidden name: ${opened}`);
+    }
+  }
+  const ids = [];
+  for await (const id of store.list()) {
+    ids.push(id);
+  }
+  if (JSON.stringify(ids.sort()) !== JSON.stringify(checkpoints.map(({ id }) => id).sort())) {
+    problems.push(`other ids than were hidden: ${JSON.stringify(ids)}`);
+  }
+  await store.close();
+  return problems;
+}
+
 async function read(folder) {
-  const { keyring, checkpoints, vault } = JSON.parse(readFileSync(join(folder, 'expected.json'), 'utf8'));
+  const { keyring, checkpoints, hidden, vault } = JSON.parse(readFileSync(join(folder, 'expected.json'), 'utf8'));
   const kms = await LocalKms.open(join(folder, keyring.file), { key: Buffer.from(keyring.key, 'hex') });
   const problems = [];
   for (const { tenant, id, metadata, sha256: expected } of checkpoints) {
@@ -159,9 +220,9 @@ async function read(folder) {
     }
     await store.close();
   }
-  problems.push(...(await readVault(vault, kms)));
+  problems.push(...(await readHidden(folder, hidden, kms)), ...(await readVault(vault, kms)));
   await kms.close();
-  report(problems, `${checkpoints.length} checkpoints, ${vault.fields.length} fields of the second encoder opened`);
+  report(problems, `${checkpoints.length + hidden.checkpoints.length} checkpoints, ${vault.fields.length} fields of the second encoder opened`);
 }
 
 const [action, folder] = process.argv.slice(2);

@@ -154,6 +154,8 @@ def checkpoint_context(tenant, checkpoint):
 
 def wrap_context(use, tenant, scope, dek_id):
     """Section 4. `use` is one of the four words."""
+    if len(dek_id) != 16:
+        raise Refused("a DEK id that has not 16 bytes", "INVALID_ARGUMENT")
     if use not in ("checkpoint", "field", "index-root", "audit"):
         raise Refused("unknown use", "INVALID_ARGUMENT")
     limited("tenant", tenant, 1, 256)
@@ -164,6 +166,11 @@ def wrap_context(use, tenant, scope, dek_id):
     if len(encoded) > 4096:
         raise Refused("a wrap context above 4,096 bytes", "INVALID_ARGUMENT")
     return encoded
+
+
+def kms_aad(context):
+    """Section 6, of an encoded wrap context."""
+    return b"keyfold/kms/v1\x00" + context
 
 
 # --- chunked-encryption.md ---------------------------------------------------------------------------
@@ -476,11 +483,13 @@ class DataObject:
 class Checkpoint:
     """Section 6. `stored` is what is named `.kfk`; `separate` what is named `.kfc`, if anything is."""
 
-    def __init__(self, stored, separate, keks, tenant, checkpoint, accepted=ACCEPTED, receipt=None):
+    def __init__(self, stored, separate, keks, tenant, checkpoint, accepted=ACCEPTED, receipt=None, minimum_generation=1):
         self.record = Record(stored)
         self.dek, self.metadata = open_record(self.record, keks, tenant, "checkpoint", checkpoint, accepted)
         if receipt is not None:
             self.compare(receipt)
+        if self.record.generation < minimum_generation:
+            raise Refused("an older generation than demanded")
         data = self.record.rest if self.record.rest else separate
         if data is None:
             raise Refused("the data object is missing")
@@ -508,7 +517,7 @@ def encode_object_id(checkpoint):
     segments = checkpoint.split("/")
     if "\0" in checkpoint or any(segment in ("", ".", "..") for segment in segments):
         raise Refused("an id that stores refuse", "INVALID_ARGUMENT")
-    if any(segment.endswith((".kfk", ".kfc", ".kfp")) for segment in segments[:-1]) or len(text) > 3035:
+    if any(segment.endswith((".kfk", ".kfc", ".kfp", ".kfg")) for segment in segments[:-1]) or len(text) > 3035:
         raise Refused("an id that stores refuse", "INVALID_ARGUMENT")
     return text
 
@@ -526,6 +535,138 @@ def decode_object_id(text):
     if again != text:
         raise Refused("not the encoding of the id that it decodes to")
     return checkpoint
+
+
+OBJECT_KINDS = {"kfk": "record", "kfc": "data", "kfg": "mark"}
+
+
+def parse_object_name(name):
+    """Section 5.1: (kind, id, object id in digits or None) of an object with a visible name."""
+    match = re.fullmatch(r"(.*?)(?:\.([0-9a-f]{32})\.(kfc|kfg)|\.(kfk))", name, re.DOTALL)
+    if match is None:
+        raise Refused("a name that is no object's")
+    encoded, object_id, suffix, record = match.groups()
+    return OBJECT_KINDS[record or suffix], decode_object_id(encoded), object_id
+
+
+# --- hidden-names.md ---------------------------------------------------------------------------------
+
+NAME_KEY_ID = "/keyfold/hidden-names/v1"
+LONGEST_FRONT = 1234
+HIDDEN_NAME = re.compile(r"([0-9a-f]{64})\.(?:([0-9a-f]{32})\.(kfd|kfg)|(kfh))")
+HIDDEN_KINDS = {"kfh": "record", "kfd": "data", "kfg": "mark"}
+
+
+def hidden_root(tenant):
+    """Section 3."""
+    limited("tenant", tenant, 1, 256)
+    return hashlib.sha256(b"keyfold/hidden-names-tenant/v1\x00" + lp(16, to_utf8(tenant))).hexdigest()[:32]
+
+
+def name_key_object(tenant):
+    return hidden_root(tenant) + "/names.kfn"
+
+
+def parse_hidden_name(tenant, name):
+    """Section 3: (kind, name, object id in digits) of an object of the tenant; what does not apply is None."""
+    root, _, rest = name.partition("/")
+    if root != hidden_root(tenant):
+        raise Refused("another tenant's object, or nobody's")
+    if rest == "names.kfn":
+        return "name-key", None, None
+    match = HIDDEN_NAME.fullmatch(rest)
+    if match is None:
+        raise Refused("a name that is no object's")
+    hidden, object_id, suffix, record = match.groups()
+    return HIDDEN_KINDS[record or suffix], hidden, object_id
+
+
+class HiddenNames:
+    """Section 2, from the DEK of a tenant's name key."""
+
+    def __init__(self, dek, tenant):
+        self.tenant, self.root = tenant, hidden_root(tenant)
+        self.name_key = expand(dek, b"keyfold/hidden-names-mac-key/v1\x00", 32)
+        self.id_key = expand(dek, b"keyfold/hidden-names-id-key/v1\x00", 32)
+
+    @classmethod
+    def open(cls, stored, keks, tenant):
+        """Section 1. `stored` is what is named `names.kfn`."""
+        opened = Checkpoint(stored, None, keks, tenant, NAME_KEY_ID, (1,))
+        if opened.data.frames.whole():
+            raise Refused("a name key with a payload")
+        return cls(opened.dek, tenant)
+
+    def name(self, checkpoint):
+        context = checkpoint_context(self.tenant, checkpoint)
+        return hmac.new(self.name_key, b"keyfold/hidden-name/v1\x00" + context, hashlib.sha256).digest()
+
+    def record_object(self, checkpoint):
+        encode_object_id(checkpoint)
+        return "%s/%s.kfh" % (self.root, self.name(checkpoint).hex())
+
+    def other_object(self, checkpoint, object_id, suffix):
+        encode_object_id(checkpoint)
+        return "%s/%s.%s.%s" % (self.root, self.name(checkpoint).hex(), object_id, suffix)
+
+    def objects_of(self, checkpoint, record):
+        """The names of what a checkpoint's opened record stands for."""
+        names = [self.record_object(checkpoint)]
+        return names if record.rest else names + [self.other_object(checkpoint, record.object_id.hex(), "kfd")]
+
+    def listed(self, object_name, stored):
+        """Section 5: the id that stands sealed in front of one record."""
+        kind, hidden, _ = parse_hidden_name(self.tenant, object_name)
+        if kind != "record":
+            raise Refused("no record's name")
+        sealed, _ = split_front(stored)
+        context = b"keyfold/hidden-name-id/v1\x00" + bytes.fromhex(hidden)
+        plaintext = open_message(self.id_key, context, sealed)
+        reader = Reader(plaintext)
+        checkpoint = utf8(reader.lp(16, 1, 1024))
+        padding = plaintext[reader.offset :]
+        if len(plaintext) % 128 != 0 or len(padding) >= 128 or padding.strip(b"\x00"):
+            raise Refused("padding of an id")
+        if not equal(self.name(checkpoint), bytes.fromhex(hidden)):
+            raise Refused("the id of another name")
+        return checkpoint
+
+
+    def checkpoint(self, get, keks, checkpoint, accepted=ACCEPTED, receipt=None, minimum_generation=1):
+        """Section 4: opens a checkpoint by its id. `get` gives the bytes of an object by its name, or None."""
+        stored = get(self.record_object(checkpoint))
+        if stored is None:
+            raise Refused("no such checkpoint", "NOT_FOUND")
+        _, record = split_front(stored)
+        object_id = Record(record).object_id.hex()
+        separate = get(self.other_object(checkpoint, object_id, "kfd"))
+        return Checkpoint(record, separate, keks, self.tenant, checkpoint, accepted, receipt, minimum_generation)
+
+    def listing(self, objects):
+        """Section 5: (ids, whether anything was refused). `objects` are the beginnings of all objects by name."""
+        ids, damaged = [], False
+        for name, stored in objects.items():
+            try:
+                if parse_hidden_name(self.tenant, name)[0] != "record":
+                    continue
+            except Refused:
+                continue
+            try:
+                ids.append(self.listed(name, stored))
+            except Refused:
+                damaged = True
+        return ids, damaged
+
+
+def split_front(stored):
+    """Section 4: the sealed id, not believed, and the record with what is behind it."""
+    reader = Reader(stored)
+    if reader.take(8) != b"\x8fKFN\x01\x00\x00\x00":
+        raise Refused("another magic or version, or reserved bytes")
+    sealed = reader.lp(16, 72 + 128, 72 + 9 * 128)
+    if (len(sealed) - 72) % 128 != 0:
+        raise Refused("a sealed id of impossible length")
+    return sealed, stored[reader.offset :]
 
 
 # --- local-keyring.md --------------------------------------------------------------------------------
@@ -756,3 +897,11 @@ def vault_record_name(use, tenant, dek_id):
     """Section 2."""
     limited("tenant", tenant, 1, 256)
     return "%s/%s/%s" % (use, hashlib.sha256(to_utf8(tenant)).hexdigest(), dek_id.hex())
+
+
+def parse_vault_record_name(use, tenant, name):
+    """Section 2: the DEK id of a record of this use and tenant."""
+    dek_id = name[-32:]
+    if re.fullmatch("[0-9a-f]{32}", dek_id) is None or name != vault_record_name(use, tenant, bytes.fromhex(dek_id)):
+        raise Refused("no record of this use and tenant")
+    return bytes.fromhex(dek_id)

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from keyfold_decoder import (
+    NAME_KEY_ID,
     SUITES,
     checkpoint_context,
     encode_object_id,
@@ -76,9 +77,9 @@ def seal_record(dek, suite, use, object_id, dek_id, created, binding, metadata, 
     return body + record_mac(dek, body)
 
 
-def seal_checkpoint(keyring, version, suite, tenant, checkpoint, metadata, plaintext, created):
+def seal_checkpoint(keyring, version, suite, tenant, checkpoint, metadata, plaintext, created, dek=None):
     """checkpoint.md: (record, data object, object id)."""
-    dek, dek_id, object_id = os.urandom(32), os.urandom(16), os.urandom(16)
+    dek, dek_id, object_id = dek or os.urandom(32), os.urandom(16), os.urandom(16)
     header = b"\x8fKFC" + bytes([1, suite, 0, 0]) + object_id + dek_id
     names = checkpoint_context(tenant, checkpoint)
     data = header + seal_frames(suite, dek, b"keyfold/checkpoint/v1\x00" + header + names, plaintext)
@@ -93,6 +94,26 @@ def checkpoint_files(checkpoint, record, data, object_id, inline):
     if inline:
         return {name + ".kfk": record + data}
     return {name + ".kfk": record, "%s.%s.kfc" % (name, object_id.hex()): data}
+
+
+def seal_name_key(keyring, version, tenant, created):
+    """hidden-names.md, section 1: (DEK, what is named `names.kfn`)."""
+    dek = os.urandom(32)
+    record, data, _ = seal_checkpoint(keyring, version, 1, tenant, NAME_KEY_ID, b"{}", b"", created, dek)
+    return dek, record + data
+
+
+def hidden_files(names, checkpoint, record, data, object_id, inline):
+    """hidden-names.md, sections 3 and 4: bytes by name."""
+    name = names.name(checkpoint)
+    content = lp(16, checkpoint.encode())
+    content += bytes(-len(content) % 128)
+    sealed = seal_message(names.id_key, b"keyfold/hidden-name-id/v1\x00" + name, content)
+    front = b"\x8fKFN\x01\x00\x00\x00" + lp(16, sealed)
+    if inline:
+        return {names.record_object(checkpoint): front + record + data}
+    separate = names.other_object(checkpoint, object_id.hex(), "kfd")
+    return {names.record_object(checkpoint): front + record, separate: data}
 
 
 def base64url(data):

@@ -24,7 +24,7 @@ VECTORS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "v1")
 
 # Codes that a caller can act upon. All others are one refusal in several words, which are the
 # business of an interface and not of the formats.
-DISTINCT = ("RANGE_INVALID", "KEY_NOT_ALLOWED")
+DISTINCT = ("RANGE_INVALID", "KEY_NOT_ALLOWED", "NOT_FOUND")
 
 
 def stream(name, start, end):
@@ -149,7 +149,12 @@ def checkpoint(case):
         case["checkpoint"],
         case["suites"],
         case.get("receipt"),
+        case.get("minimumGeneration", 1),
     )
+    return checkpoint_output(opened)
+
+
+def checkpoint_output(opened):
     return {
         "generation": opened.record.generation,
         "objectId": opened.record.object_id.hex(),
@@ -168,6 +173,76 @@ def object_name(case):
 
 def object_name_decode(case):
     return {"id": keyfold.decode_object_id(case["name"])}
+
+
+def object_kind(case):
+    kind, checkpoint, object_id = keyfold.parse_object_name(case["name"])
+    return given(kind=kind, id=checkpoint, objectId=object_id)
+
+
+def given(**members):
+    return {name: value for name, value in members.items() if value is not None}
+
+
+def wrap_context(case):
+    context = keyfold.wrap_context(case["use"], case["tenant"], case["scope"], data(case["dekId"]))
+    return {"context": context.hex(), "aad": keyfold.kms_aad(context).hex()}
+
+
+def vault_record(case):
+    dek_id = keyfold.parse_vault_record_name(case["use"], case["tenant"], case["name"])
+    if keyfold.vault_record_name(case["use"], case["tenant"], dek_id) != case["name"]:
+        raise AssertionError("the id has another name")
+    return {"dekId": dek_id.hex()}
+
+
+def hidden_name(case):
+    names = keyfold.HiddenNames(data(case["dek"]), case["tenant"])
+    return {
+        "nameKey": names.name_key.hex(),
+        "idKey": names.id_key.hex(),
+        "nameKeyObject": keyfold.name_key_object(case["tenant"]),
+        "record": names.record_object(case["id"]),
+        "data": names.other_object(case["id"], case["objectId"], "kfd"),
+        "mark": names.other_object(case["id"], case["objectId"], "kfg"),
+    }
+
+
+def hidden_object(case):
+    kind, name, object_id = keyfold.parse_hidden_name(case["tenant"], case["name"])
+    return given(kind=kind, name=name, objectId=object_id)
+
+
+def hidden_id(case):
+    names = keyfold.HiddenNames(data(case["dek"]), case["tenant"])
+    return {"id": names.listed(case["object"], data(case["stored"])[: keyfold.LONGEST_FRONT])}
+
+
+def hidden_name_key(case):
+    keks = [keyfold.LocalKek(keyring_of(each)) for each in case["keyrings"]]
+    return {"record": keyfold.HiddenNames.open(data(case["stored"]), keks, case["tenant"]).record_object(case["id"])}
+
+
+def hidden_store(case):
+    """The names of a tenant, and the objects of a case by name."""
+    keks = [keyfold.LocalKek(keyring_of(each)) for each in case["keyrings"]]
+    objects = {name: data(recipe) for name, recipe in case["objects"].items()}
+    stored = objects.get(keyfold.name_key_object(case["tenant"]))
+    if stored is None:
+        raise Refused("no name key")
+    return keyfold.HiddenNames.open(stored, keks, case["tenant"]), keks, objects
+
+
+def hidden_checkpoint(case):
+    names, keks, objects = hidden_store(case)
+    opened = names.checkpoint(objects.get, keks, case["checkpoint"], case["suites"], case.get("receipt"))
+    return checkpoint_output(opened)
+
+
+def hidden_list(case):
+    names, _, objects = hidden_store(case)
+    ids, damaged = names.listing({name: stored[: keyfold.LONGEST_FRONT] for name, stored in objects.items()})
+    return {"ids": sorted(ids), "damaged": damaged}
 
 
 def local_keyring(case):
@@ -230,6 +305,15 @@ KINDS = {
     "checkpoint": checkpoint,
     "object-name": object_name,
     "object-name-decode": object_name_decode,
+    "object-kind": object_kind,
+    "wrap-context": wrap_context,
+    "vault-record": vault_record,
+    "hidden-name": hidden_name,
+    "hidden-object": hidden_object,
+    "hidden-id": hidden_id,
+    "hidden-name-key": hidden_name_key,
+    "hidden-checkpoint": hidden_checkpoint,
+    "hidden-list": hidden_list,
     "local-keyring": local_keyring,
     "local-wrap": local_wrap,
 }
@@ -274,8 +358,10 @@ AUTHENTIC = {
     "key-record": "record",
     "field": "binary",
     "local-wrap": "wrap",
+    "hidden-id": "stored",
+    "hidden-name-key": "stored",
 }
-SWEPT_BYTES = 400
+SWEPT_BYTES = 450
 
 
 def damaged_copies(case):
@@ -286,8 +372,10 @@ def damaged_copies(case):
     whole = data(case["input"][member]["wrapped"] if member == "wrap" else case["input"][member])
     if len(whole) > SWEPT_BYTES:
         return
-    # What stands behind a record is the data object's business.
+    # What stands behind a record is the data object's business, and behind a sealed id the record's.
     end = len(whole) - len(data(case["output"]["rest"])) if case["output"].get("rest") else len(whole)
+    if case["what"] == "hidden-id":
+        end = len(whole) - len(keyfold.split_front(whole)[1])
     flipped = (whole[:at] + bytes([whole[at] ^ 1 << bit]) + whole[at + 1 :] for at in range(end) for bit in range(8))
     cut = (whole[:length] for length in range(end))
     for copied in (copies for both in (flipped, cut) for copies in both):
@@ -334,12 +422,41 @@ def run_live(folder):
             opened += problem is None
         problems += ["%s belongs to no checkpoint" % name for name in sorted(names)]
     problems += ["%s of %s is not there" % (key[1], key[0]) for key in wanted]
+    hidden = 0
+    for problem in live_hidden(os.path.join(folder, "hidden"), expected["hidden"], keks):
+        problems += [] if problem is None else [problem]
+        hidden += problem is None
     values = 0
     for described in expected["vaults"]:
         for problem in live_values(described, keks):
             problems += [] if problem is None else [problem]
             values += problem is None
-    return problems, "%d live checkpoints, %d live fields and index values opened" % (opened, values)
+    return problems, "%d live checkpoints, %d with hidden names, %d live fields and index values opened" % (opened, hidden, values)
+
+
+def live_hidden(root, wanted, keks):
+    """For each checkpoint with a hidden name what is wrong with it, or None; no object may be left over."""
+    objects = {}
+    for at, _, files in os.walk(root):
+        for name in files:
+            objects[os.path.relpath(os.path.join(at, name), root)] = content_of(at, name)
+    for tenant in sorted({each["tenant"] for each in wanted}):
+        names = keyfold.HiddenNames.open(objects.pop(keyfold.name_key_object(tenant)), keks, tenant)
+        ids, damaged = names.listing({name: stored[: keyfold.LONGEST_FRONT] for name, stored in objects.items()})
+        if damaged or sorted(ids) != sorted(each["id"] for each in wanted if each["tenant"] == tenant):
+            yield "the hidden names of %s list as %r" % (tenant, ids)
+        for each in (each for each in wanted if each["tenant"] == tenant):
+            try:
+                opened = names.checkpoint(objects.get, keks, each["id"], (1, 2, 3), each["receipt"])
+                for name in names.objects_of(each["id"], opened.record):
+                    objects.pop(name, None)
+                plaintext = opened.data.frames.whole()
+                same = hashlib.sha256(plaintext).hexdigest() == each["sha256"] and json.loads(opened.metadata) == each["metadata"]
+                yield None if same else "%s opened to something else under its hidden name" % each["id"]
+            except Refused as refusal:
+                yield "%s under its hidden name: %s" % (each["id"], refusal)
+    for name in sorted(objects):
+        yield "%s belongs to no checkpoint with a hidden name" % name
 
 
 def live_values(described, keks):
@@ -418,10 +535,31 @@ def run_encode(folder):
                 write(folder, "objects/%d/%s" % (number % 2, name), content)
             digest = hashlib.sha256(plaintext).hexdigest()
             checkpoints.append({"tenant": tenant, "id": checkpoint, "metadata": metadata, "sha256": digest})
+    hidden = encoded_hidden(folder, keyring, tenants[1], created)
     vault = encoded_vault(keyring, tenants[1], created)
-    expected = {"keyring": {"file": "keyrings/key", "key": key.hex()}, "checkpoints": checkpoints, "vault": vault}
+    opener = {"file": "keyrings/key", "key": key.hex()}
+    expected = {"keyring": opener, "checkpoints": checkpoints, "hidden": hidden, "vault": vault}
     write(folder, "expected.json", json.dumps(expected).encode())
-    return [], "%d checkpoints and %d fields written" % (len(checkpoints), len(vault["fields"]))
+    return [], "%d checkpoints, %d with hidden names, and %d fields written" % (
+        len(checkpoints),
+        len(hidden["checkpoints"]),
+        len(vault["fields"]),
+    )
+
+
+def encoded_hidden(folder, keyring, tenant, created):
+    """A directory in which one tenant's names are hidden."""
+    dek, stored = encoder.seal_name_key(keyring, "7", tenant, created)
+    names = keyfold.HiddenNames(dek, tenant)
+    write(folder, "hidden/" + keyfold.name_key_object(tenant), stored)
+    checkpoints = []
+    for number, checkpoint in enumerate(("a", "Encoded/\u00e9 e\u0301", "n" * 126, "n" * 127, "z" * 1024)):
+        plaintext = os.urandom(1000 * number)
+        sealed = encoder.seal_checkpoint(keyring, "17"[number % 2], 1 + number % 3, tenant, checkpoint, b"{}", plaintext, created)
+        for name, content in encoder.hidden_files(names, checkpoint, *sealed, inline=number % 2 == 0).items():
+            write(folder, "hidden/" + name, content)
+        checkpoints.append({"id": checkpoint, "sha256": hashlib.sha256(plaintext).hexdigest()})
+    return {"tenant": tenant, "checkpoints": checkpoints}
 
 
 def encoded_vault(keyring, tenant, created):

@@ -4,11 +4,14 @@ import { checkpoints } from './checkpoints.mjs';
 import { contexts } from './contexts.mjs';
 import { dataObjects } from './data-objects.mjs';
 import { fields } from './fields.mjs';
+import { hiddenCheckpoints } from './hidden-checkpoints.mjs';
+import { hiddenNames } from './hidden-names.mjs';
 import { keyRecords } from './key-records.mjs';
 import { localKeyrings, localWraps } from './local-keyrings.mjs';
 import { messages } from './messages.mjs';
 import { objectNames } from './object-names.mjs';
 import { ranges } from './ranges.mjs';
+import { vaultRecords } from './vault-records.mjs';
 
 const FILES = {
   'blind-index': blindIndexes,
@@ -17,11 +20,14 @@ const FILES = {
   'core-message': messages,
   'data-object': await dataObjects(),
   field: fields(),
+  'hidden-checkpoint': await hiddenCheckpoints(),
+  'hidden-name': hiddenNames,
   'key-record': keyRecords(),
   'local-keyring': await localKeyrings(),
   'local-wrap': localWraps,
   'object-name': objectNames,
   range: await ranges(),
+  'vault-record': vaultRecords,
 };
 
 /** Name and text of every file. */

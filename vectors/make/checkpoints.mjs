@@ -79,6 +79,10 @@ export async function checkpoints() {
     opens('receipt', 'with the receipt of its save', made, { receipt: receiptOf(made) }, { spec: 'checkpoint 7' }),
     opens('later-generation', 'with the receipt of its save, after rewraps', made, { ...later, receipt: receiptOf(made) }, { spec: 'checkpoint 7', generation: 7 }),
     opens('same-generation', 'with a receipt of the same later generation', made, { ...later, receipt: receiptOf(made, 7) }, { spec: 'checkpoint 7', generation: 7 }),
+    opens('minimum-generation', 'with a minimum generation that it has', made, { ...later, minimumGeneration: 7 }, { spec: 'checkpoint 7', generation: 7 }),
+    opens('minimum-generation-1', 'with a minimum generation of 1', made, { minimumGeneration: 1 }, { spec: 'checkpoint 7' }),
+    opens('receipt-and-minimum', 'with the receipt of its save and a later minimum generation', made, { ...later, receipt: receiptOf(made), minimumGeneration: 7 }, { spec: 'checkpoint 7', generation: 7 }),
+    opens('minimum-of-other-save', 'another save with the minimum generation of the first, which does not tell them apart', twin, { minimumGeneration: 1 }, { spec: 'checkpoint 7' }),
 
     refuses('data-of-other', 'the record of one save and the data of another', made, { data: other.object }),
     refuses('data-of-other-checkpoint', 'the record of one checkpoint and the data of another', made, { data: elsewhere.object }),
@@ -121,6 +125,9 @@ export async function checkpoints() {
     refuses('receipt-object-id', 'a receipt of another save', made, { receipt: receiptOf(other) }, { spec: 'checkpoint 7' }),
     refuses('receipt-commitment', 'a receipt with another commitment', made, { receipt: { ...receiptOf(made), commitment: hex(other.sealer.commitment) } }, { spec: 'checkpoint 7' }),
     refuses('receipt-generation', 'a receipt of a later generation', made, { receipt: receiptOf(made, 2) }, { spec: 'checkpoint 7' }),
+    refuses('minimum-generation-2', 'a minimum generation that is one more', made, { minimumGeneration: 2 }, { spec: 'checkpoint 7' }),
+    refuses('minimum-generation-8', 'a minimum generation that is one more than after rewraps', made, { ...later, minimumGeneration: 8 }, { spec: 'checkpoint 7' }),
+    refuses('receipt-below-minimum', 'a receipt that fits, and a minimum generation that does not', made, { receipt: receiptOf(made), minimumGeneration: 2 }, { spec: 'checkpoint 7' }),
     refuses('twin-with-receipt', 'another save under the same names, with the receipt of the first', twin, { receipt: receiptOf(made) }, { spec: 'checkpoint 7' }),
   ];
 }

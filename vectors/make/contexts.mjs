@@ -1,4 +1,4 @@
-import { core, invalid, valid } from './support.mjs';
+import { core, invalid, named, valid } from './support.mjs';
 
 const PAGE = 'encryption-context';
 const entry = (key, value) => Buffer.concat([core.lengthPrefixed(16, Buffer.from(key)), core.lengthPrefixed(32, Buffer.from(value))]);
@@ -60,6 +60,27 @@ const REFUSED_ENTRIES = [
   ['list', 'a value that is a list', [['a', ['x']]]],
 ];
 
+const DEK_ID = named('context/dek id', 16);
+const hex = (bytes) => Buffer.from(bytes).toString('hex');
+
+const WRAPS = [
+  ...['checkpoint', 'field', 'index-root', 'audit'].map((use) => [use, `a DEK of the use ${use}`, use, 'acme', use === 'checkpoint' ? 'run-1' : 'default']),
+  ['unicode', 'a tenant and a scope outside ASCII', 'field', '\u65e5\u672c \u{1f511}', '\ufeffe\u0301'],
+  ['longest', 'a tenant and a scope of the greatest lengths', 'checkpoint', 't'.repeat(256), '\u00e9'.repeat(512)],
+  ['name-key', 'the DEK of a name key', 'checkpoint', 'acme', '/keyfold/hidden-names/v1'],
+];
+
+const REFUSED_WRAPS = [
+  ['no-tenant', 'no tenant', '', 'default'],
+  ['long-tenant', 'a tenant of 257 bytes', 't'.repeat(257), 'default'],
+  ['long-tenant-utf-8', 'a tenant of 258 bytes in 129 characters', '\u00e9'.repeat(129), 'default'],
+  ['no-scope', 'no scope', 'acme', ''],
+  ['long-scope', 'a scope of 1,025 bytes', 'acme', 's'.repeat(1_025)],
+  ['surrogate', 'a lone surrogate in a scope', 'acme', 's\ud800'],
+  ['short-dek-id', 'a DEK id of 15 bytes', 'acme', 'default', DEK_ID.subarray(1)],
+  ['long-dek-id', 'a DEK id of 17 bytes', 'acme', 'default', Buffer.concat([DEK_ID, Buffer.alloc(1)])],
+];
+
 export const contexts = [
   ...ACCEPTED.map(([id, description, context]) => {
     const encoded = Buffer.from(core.encodeContext(context)).toString('hex');
@@ -72,5 +93,13 @@ export const contexts = [
   ),
   ...REFUSED_ENTRIES.map(([id, reason, entries]) =>
     invalid(`context/entries/${id}`, reason, `${PAGE} 3.1`, 'context-entries', { entries }, 'INVALID_ARGUMENT'),
+  ),
+  ...WRAPS.map(([id, description, use, tenant, scope]) => {
+    const context = core.wrapContext(use, tenant, scope, DEK_ID);
+    const output = { context: hex(core.encodeWrapContext(context)), aad: hex(core.kmsAad(context)) };
+    return valid(`context/wrap/${id}`, description, `${PAGE} 6`, 'wrap-context', { use, tenant, scope, dekId: hex(DEK_ID) }, output);
+  }),
+  ...REFUSED_WRAPS.map(([id, reason, tenant, scope, dekId = DEK_ID]) =>
+    invalid(`context/wrap/refused/${id}`, reason, `${PAGE} 4`, 'wrap-context', { use: 'field', tenant, scope, dekId: hex(dekId) }, 'INVALID_ARGUMENT'),
   ),
 ];

@@ -12,9 +12,12 @@ export const core = {
   ...(await built('core/dist/format/checkpoint.js')),
   ...(await built('core/dist/format/key-record.js')),
   ...(await built('core/dist/format/writer.js')),
+  ...(await built('core/dist/format/hidden-name.js')),
   ...(await built('core/dist/crypto/message.js')),
   ...(await built('core/dist/sealing/checkpoint-sealer.js')),
   ...(await built('core/dist/sealing/record-mac.js')),
+  ...(await built('core/dist/sealing/hidden-names.js')),
+  ...(await built('core/dist/vault/record-name.js')),
 };
 export const { FieldBinding } = await built('core/dist/format/field-binding.js');
 export const { sealField } = await built('core/dist/sealing/seal-field.js');
@@ -26,6 +29,7 @@ export const keyring = {
   ...(await built('kms-local/dist/keyring-key.js')),
 };
 export const names = await built('store-checkpoint/dist/object-names.js');
+export const hidden = await built('store-checkpoint/dist/encrypted/hidden-checkpoint-names.js');
 
 export const CREATED = 1_700_000_000_000;
 export const clock = { now: () => CREATED };

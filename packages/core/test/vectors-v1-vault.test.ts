@@ -11,7 +11,7 @@ import { ManualClock } from '../src/testing/manual-clock.ts';
 import { MemoryKeyRecordStore } from '../src/testing/memory-key-record-store.ts';
 import type { BlindIndexPolicy } from '../src/vault/blind-index.ts';
 import { KeyVault, type VaultUse } from '../src/vault/key-vault.ts';
-import { vaultRecordKey } from '../src/vault/record-name.ts';
+import { dekIdOfKey, recordPrefix, vaultRecordKey } from '../src/vault/record-name.ts';
 import { FixedKms, type Recipe, type Summary, bytesOf, casesOf, expectBytes, outcome, suiteNames } from './support/own-vectors.ts';
 import { fieldRecordOf, wrapOf } from './support/records.ts';
 
@@ -169,5 +169,24 @@ describe("vaults' key records of vectors/v1", () => {
 
   test.each(ofVaults(all.invalid))('$id is refused: $reason', async ({ input, refusal }) => {
     expect(await outcome(() => open(input))).toEqual({ refused: refusal });
+  });
+});
+
+describe("names of vaults' records of vectors/v1", () => {
+  interface Input {
+    readonly use: VaultUse;
+    readonly tenant: string;
+    readonly name: string;
+  }
+  const { valid, invalid } = casesOf<Input, { dekId: string }>('vault-record', 'vault-record');
+  const dekIdIn = ({ use, tenant, name }: Input): Uint8Array | undefined => dekIdOfKey(name, recordPrefix({ use, tenant }));
+
+  test.each(valid)('$id: $description', ({ input, output }) => {
+    expect(vaultRecordKey({ ...input, dekId: bytesOf(output.dekId) })).toBe(input.name);
+    expect(dekIdIn(input)).toEqual(bytesOf(output.dekId));
+  });
+
+  test.each(invalid)('$id is ignored: $reason', ({ input }) => {
+    expect(dekIdIn(input)).toBeUndefined();
   });
 });

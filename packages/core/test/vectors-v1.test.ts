@@ -1,7 +1,17 @@
 import { createSecretKey } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
+import { toHex } from '../src/bytes.ts';
 import { openMessage, sealMessage } from '../src/crypto/message.ts';
-import { checkpointContext, decodeContext, encodeContext } from '../src/format/context.ts';
+import {
+  type EncryptionContext,
+  type KeyUse,
+  checkpointContext,
+  decodeContext,
+  encodeContext,
+  encodeWrapContext,
+  kmsAad,
+  wrapContext,
+} from '../src/format/context.ts';
 import { metadataBinding } from '../src/format/checkpoint.ts';
 import type { KeyRecord, WrappedKey } from '../src/format/key-record.ts';
 import type { ByteRange } from '../src/ports/object-store.ts';
@@ -42,6 +52,26 @@ describe('contexts of vectors/v1', () => {
   const entries = casesOf<{ entries: [string, string][] }, never>('context', 'context-entries');
   test.each(entries.invalid)('$id is refused: $reason', async ({ input, refusal }) => {
     expect(await outcome(() => encodeContext(Object.fromEntries(input.entries)))).toEqual({ refused: refusal });
+  });
+});
+
+describe('wrap contexts of vectors/v1', () => {
+  interface Input {
+    readonly use: KeyUse;
+    readonly tenant: string;
+    readonly scope: string;
+    readonly dekId: string;
+  }
+  const { valid, invalid } = casesOf<Input, { context: string; aad: string }>('context', 'wrap-context');
+  const contextOf = ({ use, tenant, scope, dekId }: Input): EncryptionContext => wrapContext(use, tenant, scope, bytesOf(dekId));
+
+  test.each(valid)('$id: $description', ({ input, output }) => {
+    expect(toHex(encodeWrapContext(contextOf(input)))).toBe(output.context);
+    expect(toHex(kmsAad(contextOf(input)))).toBe(output.aad);
+  });
+
+  test.each(invalid)('$id is refused: $reason', async ({ input, refusal }) => {
+    expect(await outcome(() => kmsAad(contextOf(input)))).toEqual({ refused: refusal });
   });
 });
 

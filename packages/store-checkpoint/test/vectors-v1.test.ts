@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { bytesOf, casesOf, summary, type Recipe, type Summary } from '../../../vectors/cases.mjs';
 import { EncryptedCheckpointStore } from '../src/encrypted/encrypted-checkpoint-store.ts';
 import type { CheckpointReceipt } from '../src/encrypted/receipt.ts';
+import { VisibleNames } from '../src/encrypted/visible-names.ts';
 import { dataName, encodeId, idOfRecord, recordName } from '../src/object-names.ts';
 import { MemoryObjectStore } from '../src/object-stores/memory-object-store.ts';
 import { rejection } from './support/expect-code.ts';
@@ -30,6 +31,7 @@ describe('checkpoints of vectors/v1', () => {
     readonly record: Recipe;
     readonly data: Recipe | null;
     readonly receipt?: CheckpointReceipt;
+    readonly minimumGeneration?: number;
   }
   interface Output {
     readonly generation: number;
@@ -54,7 +56,10 @@ describe('checkpoints of vectors/v1', () => {
     return EncryptedCheckpointStore.open({ objects, kms, acceptedKms, tenant, encryption: { algorithm, acceptedAlgorithms }, testKms: false });
   }
 
-  const expecting = ({ receipt }: Input): { expect?: CheckpointReceipt } => (receipt === undefined ? {} : { expect: receipt });
+  const expecting = ({ receipt, minimumGeneration }: Input): { expect?: CheckpointReceipt; minimumGeneration?: number } => ({
+    ...(receipt === undefined ? {} : { expect: receipt }),
+    ...(minimumGeneration === undefined ? {} : { minimumGeneration }),
+  });
 
   test.each(valid)('$id: $description', async ({ input, output }) => {
     const store = await openStore(input);
@@ -85,5 +90,16 @@ describe('object names of vectors/v1', () => {
 
   test.each(names.invalid)('$id belongs to nobody: $reason', ({ input }) => {
     expect(idOfRecord(`${input.name}.kfk`)).toBeUndefined();
+  });
+
+  const kinds = casesOf<{ name: string }, { kind: string; id: string; objectId?: string }>('object-name', 'object-kind');
+  const visible = new VisibleNames();
+
+  test.each(kinds.valid)('$id: $description', ({ input, output: { id, ...output } }) => {
+    expect(visible.parse(input.name)).toEqual({ ...output, stem: id });
+  });
+
+  test.each(kinds.invalid)('$id belongs to nobody: $reason', ({ input }) => {
+    expect(visible.parse(input.name)).toEqual({ kind: 'other' });
   });
 });

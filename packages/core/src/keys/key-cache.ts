@@ -14,9 +14,9 @@ export interface KeyCacheOptions {
   readonly maxUses?: number;
   /** Bytes opened under one unwrap. Default unlimited. */
   readonly maxBytes?: number;
-  /** Refused unwraps remembered at most; the oldest goes first. Default 1,000; 0 remembers none. */
+  /** Refused unwraps remembered at most, and as many records that their DEKs refused; the oldest goes first. Default 1,000; 0 remembers none. */
   readonly maxRefusals?: number;
-  /** Milliseconds for which a refused unwrap is not tried again. Default 60,000. */
+  /** Milliseconds for which what was refused is not tried again, counted from the refusal. Default 60,000. */
   readonly refusalMaxAgeMs?: number;
   readonly clock?: Clock;
 }
@@ -59,6 +59,7 @@ export class KeyCache {
   readonly #entries = new Map<string, Entry>();
   readonly #flights = new Map<string, Flight>();
   readonly #refusals: Refusals;
+  readonly #refusedRecords: Refusals;
   readonly #maxEntries: number;
   readonly #maxAgeMs: number;
   readonly #maxUses: number;
@@ -78,6 +79,7 @@ export class KeyCache {
       maxAgeMs: limit('refusalMaxAgeMs', options.refusalMaxAgeMs, 60_000),
     };
     this.#refusals = new Refusals(refusals, this.#clock);
+    this.#refusedRecords = new Refusals(refusals, this.#clock);
   }
 
   /** Keys held now. */
@@ -134,9 +136,28 @@ export class KeyCache {
     this.#flights.delete(identity);
   }
 
+  /**
+   * Asked before a record's unwrap: one that two unwraps' DEKs have refused costs no third for a while.
+   * @param record everything that decided the refusal: the identity of the unwrap, and the record's bytes
+   * @throws KeyfoldError INTEGRITY_FAILURE when it is remembered as refused
+   */
+  checkRecord(record: string): void {
+    this.#refusedRecords.check(record);
+  }
+
+  /**
+   * Notes that the DEK on loan does not vouch for the record whose wrap gave it. When a
+   * second unwrap says the same, that is remembered for `refusalMaxAgeMs`: it is the record then, and not
+   * a KMS that answered wrongly once.
+   */
+  refuseRecord(record: string, error: KeyfoldError, lease: KeyLease): void {
+    this.#refusedRecords.suspect(record, error, lease.key);
+  }
+
   /** Forgets every key and every refusal; keys on loan are zeroed when released. */
   clear(): void {
     this.#refusals.clear();
+    this.#refusedRecords.clear();
     for (const identity of [...this.#entries.keys(), ...this.#flights.keys()]) this.evict(identity);
   }
 

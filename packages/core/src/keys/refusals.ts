@@ -4,13 +4,16 @@ import { KeyfoldError, isKeyfoldError } from '../errors.ts';
 interface Refusal {
   readonly error: KeyfoldError;
   readonly at: number;
+  /** The one unwrap that speaks for it so far; undefined when it counts. */
+  readonly suspectedBy: object | undefined;
 }
 
 /**
- * Unwraps that the KMS has refused, for a while: whoever plants records does not
- * decide how often the KMS is asked. Only a refusal of the wrap itself is
- * remembered, for asking again would give the same; what may pass (an outage,
- * throttling, a right that is not there yet) never is.
+ * What was refused, for a while: unwraps by the KMS, and records by the DEK that
+ * their wrap gave. Whoever plants records does not decide how often the KMS is
+ * asked. Only a refusal that would come again is remembered; what may pass (an
+ * outage, throttling, a right that is not there yet) never is, and being asked
+ * about it again does not keep a refusal longer.
  */
 export class Refusals {
   /** In order of time, oldest first. */
@@ -25,22 +28,45 @@ export class Refusals {
     this.#clock = clock;
   }
 
-  /** @throws KeyfoldError what the unwrap of this identity was refused with, if that is remembered */
+  /** @throws KeyfoldError what this identity was refused with, if that is remembered */
   check(identity: string): void {
-    const refusal = this.#entries.get(identity);
-    if (refusal === undefined) return;
-    const age = this.#clock.now() - refusal.at;
-    // A clock that went backwards says nothing about age: ask anew.
-    if (age >= 0 && age < this.#maxAgeMs) throw new KeyfoldError(refusal.error.code, refusal.error.message);
-    this.#entries.delete(identity);
+    const refusal = this.#fresh(identity);
+    if (refusal !== undefined && refusal.suspectedBy === undefined) throw new KeyfoldError(refusal.error.code, refusal.error.message);
   }
 
   /** Remembers `error` if it is a refusal that would come again. */
   note(identity: string, error: unknown): void {
-    if (this.#maxEntries < 1 || this.#maxAgeMs <= 0) return;
     if (!isKeyfoldError(error, 'INVALID_CIPHERTEXT') && !isKeyfoldError(error, 'INTEGRITY_FAILURE')) return;
+    this.#keep(identity, { error, at: this.#clock.now(), suspectedBy: undefined });
+  }
+
+  /**
+   * Remembers `error` once a second unwrap has led to it: after the first the KMS
+   * may have answered wrongly, and then what is refused is good.
+   * @param unwrap tells one unwrap from another
+   */
+  suspect(identity: string, error: KeyfoldError, unwrap: object): void {
+    const before = this.#fresh(identity);
+    const suspectedBy = before === undefined ? unwrap : undefined;
+    // Remembered already, and not for longer now; or another reader who waited for the same unwrap.
+    if (before !== undefined && (before.suspectedBy === undefined || before.suspectedBy === unwrap)) return;
+    this.#keep(identity, { error, at: this.#clock.now(), suspectedBy });
+  }
+
+  #fresh(identity: string): Refusal | undefined {
+    const refusal = this.#entries.get(identity);
+    if (refusal === undefined) return undefined;
+    const age = this.#clock.now() - refusal.at;
+    // A clock that went backwards says nothing about age: ask anew.
+    if (age >= 0 && age < this.#maxAgeMs) return refusal;
     this.#entries.delete(identity);
-    this.#entries.set(identity, { error, at: this.#clock.now() });
+    return undefined;
+  }
+
+  #keep(identity: string, refusal: Refusal): void {
+    if (this.#maxEntries < 1 || this.#maxAgeMs <= 0) return;
+    this.#entries.delete(identity);
+    this.#entries.set(identity, refusal);
     for (const oldest of this.#entries.keys()) {
       if (this.#entries.size <= this.#maxEntries) return;
       this.#entries.delete(oldest);

@@ -1,4 +1,4 @@
-import type { KeyObject } from 'node:crypto';
+import { type KeyObject, createHash } from 'node:crypto';
 import { toBase64Url } from '../bytes.ts';
 import { SecretBytes } from '../crypto/secret-bytes.ts';
 import { KeyfoldError, isKeyfoldError } from '../errors.ts';
@@ -77,10 +77,12 @@ async function openWith<Vouched>(
   const { record } = parsed;
   const context = wrapContext(subject.use, subject.tenant, subject.scope, record.dekId);
   const cached = cachedAs(wrap, record, context, options.policy);
+  const refused = refusedAs(cached, parsed);
   const lease = await options.cache.acquire(
     cached,
     () => {
       if (clientFor(options.policy, wrap) === undefined) throw notAllowed(subject);
+      options.cache.checkRecord(refused);
     },
     () => unwrap(client, wrap, context, subject),
     options.signal,
@@ -91,7 +93,9 @@ async function openWith<Vouched>(
     if (vouched === undefined) {
       // The KMS gave a key, and it is not this record's: keep nothing of it.
       options.cache.evict(cached);
-      throw damaged(subject);
+      const refusal = damaged(subject);
+      options.cache.refuseRecord(refused, refusal, lease);
+      throw refusal;
     }
     return { parsed, vouched, wrap, dek, lease };
   } catch (error) {
@@ -106,6 +110,14 @@ function cachedAs(wrap: WrappedKey, record: KeyRecord, context: EncryptionContex
     wrap.provider, wrap.keyId, wrap.keyVersion, wrap.algorithm, toBase64Url(wrap.ciphertext),
     toBase64Url(encodeWrapContext(context)), String(record.suite), policyIdentity(policy),
   ]);
+}
+
+/**
+ * Everything that decides whether an unwrapped DEK vouches for a record: what
+ * decided the unwrap, and the record's own bytes, without the data behind them.
+ */
+function refusedAs(cached: string, { body, mac }: ParsedKeyRecord): string {
+  return createHash('sha256').update(keyIdentity([cached])).update(body).update(mac).digest('base64url');
 }
 
 /** Forgets the DEK of a record that went: put back, it must not open without the KMS. */

@@ -73,9 +73,9 @@ export class HiddenCheckpointNames implements CheckpointNames {
     return concatBytes(this.#names.prefixOf(id), record);
   }
 
-  /** What does not begin as it must is given as it is: no record begins so, and its readers refuse it. */
+  /** Nothing for what does not begin as it must: that is no record, also if one stands there bare. */
   disclose(object: Uint8Array): Uint8Array {
-    return parseHiddenRecord(object)?.rest ?? object;
+    return parseHiddenRecord(object)?.rest ?? new Uint8Array(0);
   }
 
   async idOf(stem: string, read: ReadBeginning): Promise<ListedId> {
