@@ -67,11 +67,11 @@ export function rewrapNameKey(basis: NameKeyBasis, signal: AbortSignal | undefin
 
 /**
  * Refuses to open a root with visible names where this tenant has hidden ones:
- * it would look empty. A storage that cannot tell now says so at the first call.
- * @throws KeyfoldError CONFIG_INVALID
+ * it would look empty. So it would to who opened it while the storage could not tell.
+ * @throws KeyfoldError CONFIG_INVALID, and what the storage gives
  */
 export async function refuseHiddenNames(objects: ObjectStore, tenant: string): Promise<void> {
-  const hidden = await objects.head(nameKeyObject(tenant)).catch(() => undefined);
+  const hidden = await objects.head(nameKeyObject(tenant));
   if (hidden === undefined) return;
   throw invalid('The checkpoints of this tenant have hidden names here. Open the store with hideNames: true, or another root.');
 }
