@@ -1,4 +1,4 @@
-import { KeyfoldError, forgetCheckpointKey, isKeyfoldError } from '@keyfold/core';
+import { KeyfoldError, type StoredKeyRecord, forgetCheckpointKey, isKeyfoldError } from '@keyfold/core';
 import { toHex } from '@keyfold/core/provider';
 import type { CallOptions } from '../checkpoint-store.ts';
 import { tryInspect } from './inspect-record.ts';
@@ -18,14 +18,20 @@ export interface Removed {
  * Needs no KMS: the record is not opened, and only names under this id follow from it.
  */
 export async function remove(context: StoreContext, id: string, options: CallOptions): Promise<Removed | undefined> {
+  let contended: StoredKeyRecord | undefined;
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const stored = await context.records.get(id, { signal: options.signal });
-    if (stored === undefined) return undefined;
+    if (stored === undefined) {
+      // Another deleted it, or a store that tried twice lost to itself: then nobody else removes the data.
+      if (contended !== undefined) await removeData(context, id, contended.bytes);
+      return undefined;
+    }
     try {
       await context.records.delete(id, stored.version, { signal: options.signal });
     } catch (error) {
-      if (isKeyfoldError(error, 'CONFLICT')) continue;
-      throw error;
+      if (!isKeyfoldError(error, 'CONFLICT')) throw error;
+      contended = stored;
+      continue;
     }
     return removeData(context, id, stored.bytes);
   }
