@@ -1,6 +1,7 @@
 import { KeyfoldError, type StoredKeyRecord, forgetCheckpointKey, isKeyfoldError } from '@keyfold/core';
 import { toHex } from '@keyfold/core/provider';
 import type { CallOptions } from '../checkpoint-store.ts';
+import { isOf } from './confirm-data.ts';
 import { tryInspect } from './inspect-record.ts';
 import { type StoreContext, dataNameOf } from './store-context.ts';
 
@@ -13,11 +14,17 @@ export interface Removed {
   readonly dek: string | undefined;
 }
 
+export interface RemoveOptions extends CallOptions {
+  /** 32 hex digits. */
+  readonly objectId?: string;
+}
+
 /**
  * The record first, for without it nobody can open the data; then the data.
  * Needs no KMS: the record is not opened, and only names under this id follow from it.
+ * With `objectId` only the record of that save, rewrapped or not.
  */
-export async function remove(context: StoreContext, id: string, options: CallOptions): Promise<Removed | undefined> {
+export async function remove(context: StoreContext, id: string, options: RemoveOptions): Promise<Removed | undefined> {
   let contended: StoredKeyRecord | undefined;
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const stored = await context.records.get(id, { signal: options.signal });
@@ -26,6 +33,7 @@ export async function remove(context: StoreContext, id: string, options: CallOpt
       if (contended !== undefined) await removeData(context, id, contended.bytes);
       return undefined;
     }
+    if (options.objectId !== undefined && !isOf(stored, options.objectId, id)) return undefined;
     try {
       await context.records.delete(id, stored.version, { signal: options.signal });
     } catch (error) {
