@@ -27,7 +27,9 @@ export interface RemoveOptions extends CallOptions {
 export async function remove(context: StoreContext, id: string, options: RemoveOptions): Promise<Removed | undefined> {
   let contended: StoredKeyRecord | undefined;
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const stored = await context.records.get(id, { signal: options.signal });
+    const stored = await getOrRemoveOversized(context, id, options);
+    if (stored === 'changed') continue;
+    if (stored === 'removed') return { dek: undefined };
     if (stored === undefined) {
       // Another deleted it, or a store that tried twice lost to itself: then nobody else removes the data.
       if (contended !== undefined) await removeData(context, id, contended.bytes);
@@ -44,6 +46,19 @@ export async function remove(context: StoreContext, id: string, options: RemoveO
     return removeData(context, id, stored.bytes);
   }
   throw new KeyfoldError('CONFLICT', `The checkpoint ${JSON.stringify(id)} is being replaced faster than it can be deleted. Try again.`);
+}
+
+/** The record, unless something stood in its place that is too large to be one. */
+async function getOrRemoveOversized(context: StoreContext, id: string, { signal, objectId }: RemoveOptions): Promise<StoredKeyRecord | 'removed' | 'changed' | undefined> {
+  try {
+    return await context.records.get(id, { signal });
+  } catch (error) {
+    if (!isKeyfoldError(error, 'LIMIT_EXCEEDED') || context.records.removeOversized === undefined) throw error;
+    // It is of no save.
+    if (objectId !== undefined) return undefined;
+    const outcome = await context.records.removeOversized(id, { signal });
+    return outcome === 'absent' ? undefined : outcome;
+  }
 }
 
 async function removeData(context: StoreContext, id: string, record: Uint8Array): Promise<Removed> {
