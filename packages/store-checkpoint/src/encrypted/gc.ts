@@ -1,4 +1,4 @@
-import { type ObjectInfo, isKeyfoldError } from '@keyfold/core';
+import { type KeyfoldError, type ObjectInfo, isKeyfoldError } from '@keyfold/core';
 import { throwIfAborted } from '@keyfold/core/provider';
 import { standingOf } from './data-standing.ts';
 import { type GcOptions, type GcReport, type ResolvedGc, emptyReport, resolveGc } from './gc-options.ts';
@@ -16,7 +16,7 @@ import { Trail } from './trail.ts';
  */
 export async function collectGarbage(context: StoreContext, options: GcOptions): Promise<GcReport> {
   const run = new Collection(context, resolveGc(options));
-  let failure: unknown;
+  let failure: KeyfoldError | undefined;
   for await (const info of context.objects.list({ prefix: context.names.root, signal: options.signal })) {
     throwIfAborted(options.signal);
     const considered = await run.consider(info).catch((error: unknown) => {
