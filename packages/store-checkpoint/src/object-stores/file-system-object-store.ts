@@ -1,17 +1,5 @@
-import {
-  systemClock,
-  throwIfAborted,
-  type ByteRange,
-  type Clock,
-  type ObjectBody,
-  type ObjectCallOptions,
-  type ObjectContent,
-  type ObjectInfo,
-  type ObjectStore,
-  type ObjectStoreCapabilities,
-  type OpenObject,
-  type PutCondition,
-} from '@keyfold/core/provider';
+import type { ByteRange, Clock, ObjectBody, ObjectCallOptions, ObjectContent, ObjectInfo, ObjectStore, ObjectStoreCapabilities, OpenObject, PutCondition } from '@keyfold/core/provider';
+import { systemClock, throwIfAborted } from '@keyfold/core/provider';
 import { assertOneCondition, assertWithin } from './conditions.ts';
 import type { FileSystemContext } from './file-system/context.ts';
 import { discard, stage } from './file-system/durable-write.ts';
