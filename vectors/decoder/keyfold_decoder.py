@@ -553,8 +553,8 @@ def parse_object_name(name):
 
 NAME_KEY_ID = "/keyfold/hidden-names/v1"
 LONGEST_FRONT = 1234
-HIDDEN_NAME = re.compile(r"([0-9a-f]{64})\.(?:([0-9a-f]{32})\.(kfd|kfg)|(kfh))")
-HIDDEN_KINDS = {"kfh": "record", "kfd": "data", "kfg": "mark"}
+HIDDEN_NAME = re.compile(r"([0-9a-f]{64})\.(?:([0-9a-f]{32})\.(kfd|kfm)|(kfh))")
+HIDDEN_KINDS = {"kfh": "record", "kfd": "data", "kfm": "mark"}
 
 
 def hidden_root(tenant):

@@ -204,7 +204,7 @@ def hidden_name(case):
         "nameKeyObject": keyfold.name_key_object(case["tenant"]),
         "record": names.record_object(case["id"]),
         "data": names.other_object(case["id"], case["objectId"], "kfd"),
-        "mark": names.other_object(case["id"], case["objectId"], "kfg"),
+        "mark": names.other_object(case["id"], case["objectId"], "kfm"),
     }
 
 

@@ -94,17 +94,32 @@ describe('a process without the right', () => {
   });
 
   test('to read is told STORAGE_DENIED by every call', async () => {
-    const said = await outcomes({ directory: 0o000, file: 0o000 });
+    const said = await outcomes({ directory: 0o111, file: 0o000 });
     for (const [call, outcome] of said) expect(`${call} ${outcome}`).toMatch(/ STORAGE_DENIED .*Check owner/);
     expect(said.size).toBe(8);
+  });
+
+  test('to look into the root is told so when the store opens', async () => {
+    const said = await outcomes({ directory: 0o000, file: 0o000 });
+    expect([...said.keys()]).toEqual(['open']);
+    expect(said.get('open')).toMatch(/^STORAGE_DENIED .*Check owner/);
+  });
+});
+
+describe('a root that is a file', () => {
+  test('is STORAGE_FAILURE when the encrypted store opens', async () => {
+    const root = join(temporaryDirectory(), 'file');
+    writeFileSync(root, 'mine');
+    const [, open] = STORES[1] ?? [];
+    await expectCode(open?.(root) ?? Promise.resolve(), 'STORAGE_FAILURE', /is a file, not a directory\. Move it away/);
   });
 });
 
 describe.each(STORES)('a root of the %s store', (_, open) => {
   test('that is a file is STORAGE_FAILURE by every call, and the file is left alone', async () => {
     const root = join(temporaryDirectory(), 'file');
-    writeFileSync(root, 'mine');
     const store = await open(root);
+    writeFileSync(root, 'mine');
     const calls = [() => store.save('a', patterned(1)), () => store.load('a'), () => store.readMetadata('a'), () => store.delete('a'), () => gathered(store.list())];
     for (const call of calls) await expectCode(call, 'STORAGE_FAILURE', /is a file, not a directory\. Move it away/);
     expect(filesIn(join(root, '..'))).toEqual(['file']);

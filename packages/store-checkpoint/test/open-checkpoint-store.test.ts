@@ -82,6 +82,6 @@ describe('a store from a configuration', () => {
     await expectCode(openCheckpointStore({ ...allowed, tenant: '' }), 'CONFIG_INVALID', /tenant/);
     await expectCode(openCheckpointStore({ ...allowed, colour: 'red' } as never), 'CONFIG_INVALID', /colour/);
     await expectCode(openCheckpointStore({ ...allowed, onWarning: 'log' as never }), 'CONFIG_INVALID', /onWarning/);
-    await expectCode(openCheckpointStore(undefined as never), 'CONFIG_INVALID', /takes an object/);
+    for (const nothing of [undefined, null]) await expectCode(openCheckpointStore(nothing as never), 'CONFIG_INVALID', /takes an object/);
   });
 });

@@ -1,6 +1,24 @@
 import type { Clock } from '../clock.ts';
 import { KeyfoldError, isKeyfoldError } from '../errors.ts';
-import type { AuditEvent, AuditSink } from './audit-sink.ts';
+import type { AuditAction, AuditEvent, AuditSink } from './audit-sink.ts';
+
+/** What has become of an operation whose event the sink did not take: its event comes after it, or before anything is given out. */
+const STANDING: Record<AuditAction, string> = {
+  'checkpoint.encrypt': 'The checkpoint has been saved and stands.',
+  'checkpoint.decrypt': 'Nothing was given out.',
+  'checkpoint.read-metadata': 'Nothing was given out.',
+  'checkpoint.read-plaintext': 'Nothing was given out.',
+  'checkpoint.delete': 'The deletion has been carried out.',
+  'checkpoint.verify': 'Nothing was changed.',
+  'checkpoint.gc': 'What was removed stays removed.',
+  'checkpoint.migrate': 'What was encrypted stands, and what was deleted stays deleted.',
+  'checkpoint.open-plaintext': 'The store was not opened.',
+  'key.create': 'The key has been made, and nothing was sealed under it.',
+  'key.load': 'The key is not used.',
+  'key.retire': 'The key has been retired.',
+  'key.rotate': 'The key has been rotated.',
+  'key.rewrap': 'The new wrap has been written and stands.',
+};
 
 /** Core's side of an audit sink: adds the time, and turns its failure into AUDIT_FAILED. */
 export class Auditor {
@@ -17,7 +35,7 @@ export class Auditor {
     try {
       await this.#sink?.record({ ...event, time: this.#clock.now(), outcome: 'success' });
     } catch (error) {
-      throw new KeyfoldError('AUDIT_FAILED', `The audit sink did not take the event ${event.action}; check the sink.`, { cause: error });
+      throw new KeyfoldError('AUDIT_FAILED', `The audit sink did not take the event ${event.action}; check the sink. ${STANDING[event.action]}`, { cause: error });
     }
   }
 

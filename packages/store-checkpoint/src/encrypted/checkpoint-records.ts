@@ -8,6 +8,11 @@ export type RecordEntry = { readonly id: string } | { readonly unreadable: strin
 export interface CheckpointRecords extends KeyRecordStore {
   /** The record of a stem, for those who know no id. */
   at(stem: string, options?: CallOptions): Promise<StoredKeyRecord | undefined>;
+  /**
+   * Removes what is too large to be a record, where records can be. `changed` when there is something else by now.
+   * It needs no condition: nobody replaces such a thing, for nobody reads it.
+   */
+  removeOversized?(id: string, options?: CallOptions): Promise<'removed' | 'absent' | 'changed'>;
   /** Like list(), and names what does not tell its id instead of refusing it. */
   entries(options: { readonly prefix: string } & CallOptions): AsyncIterable<RecordEntry>;
 }

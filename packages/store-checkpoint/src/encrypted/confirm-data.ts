@@ -39,7 +39,7 @@ export async function confirmData(context: StoreContext, id: string, save: Commi
 }
 
 /** Whether a record is this save's, rewrapped or not. */
-function isOf(stored: StoredKeyRecord, objectId: string, id: string): boolean {
+export function isOf(stored: StoredKeyRecord, objectId: string, id: string): boolean {
   const parsed = tryInspect(stored.bytes, id);
   return parsed !== undefined && toHex(parsed.record.objectId) === objectId;
 }

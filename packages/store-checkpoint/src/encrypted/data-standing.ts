@@ -1,3 +1,4 @@
+import { isKeyfoldError } from '@keyfold/core';
 import { toHex } from '@keyfold/core/provider';
 import type { CallOptions } from '../checkpoint-store.ts';
 import { tryInspect } from './inspect-record.ts';
@@ -15,8 +16,9 @@ export type DataStanding = 'referenced' | 'orphan' | 'unclear';
 export async function standingOf(context: StoreContext, stem: string, objectId: string, options: CallOptions): Promise<DataStanding> {
   const { names, objects, records } = context;
   const { signal } = options;
-  const stored = await records.at(stem, { signal });
+  const stored = await records.at(stem, { signal }).catch(oversized);
   if (stored === undefined) return 'orphan';
+  if (stored === 'oversized') return 'unclear';
   const parsed = tryInspect(stored.bytes, stem);
   if (parsed === undefined) return 'unclear';
   if (parsed.rest.byteLength > 0) return 'orphan';
@@ -24,4 +26,10 @@ export async function standingOf(context: StoreContext, stem: string, objectId: 
   if (current === objectId) return 'referenced';
   const marked = (await objects.head(names.mark(stem, current), { signal })) !== undefined;
   return marked || (await objects.head(names.data(stem, current), { signal })) === undefined ? 'unclear' : 'orphan';
+}
+
+/** What is too large for a record is there, and cannot be read as one. */
+function oversized(error: unknown): 'oversized' {
+  if (isKeyfoldError(error, 'LIMIT_EXCEEDED')) return 'oversized';
+  throw error;
 }

@@ -123,7 +123,7 @@ export class EncryptedCheckpointStore implements CheckpointStore<CheckpointRecei
    */
   async *verify(options: VerifyOptions = {}): AsyncGenerator<VerifyFinding, void, undefined> {
     this.#requireOpen();
-    yield* verify(this.#context, options);
+    yield* verify(this.#context, options, this.#nameKey);
   }
 
   /**

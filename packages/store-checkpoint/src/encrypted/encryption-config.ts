@@ -49,7 +49,7 @@ const DAY_MS = 86_400_000;
  * Checks a configuration once, at the door.
  * @throws KeyfoldError CONFIG_INVALID for contradictions and unknown members, NOT_SUPPORTED for what is not carried out
  */
-export function resolveEncryption(config: EncryptionConfig, audit: AuditSink | undefined): ResolvedEncryption {
+export function resolveEncryption(config: EncryptionConfig = {}, audit: AuditSink | undefined): ResolvedEncryption {
   refuseUnknown('encryption', config, ['enabled', 'algorithm', 'acceptedAlgorithms', 'keyRotation', 'auditLogging', 'fipsMode']);
   requireFlags('encryption', config, ['enabled', 'auditLogging', 'fipsMode']);
   if (config.enabled === false) {
@@ -75,7 +75,7 @@ export function refuseUnknown(what: string, options: unknown, known: readonly st
 }
 
 /** @throws KeyfoldError CONFIG_INVALID: the text "true" must not pass for a switch that is off */
-function requireFlags<T extends object>(what: string, options: T, flags: readonly (keyof T & string)[]): void {
+export function requireFlags<T extends object>(what: string, options: T, flags: readonly (keyof T & string)[]): void {
   const wrong = flags.find((flag) => options[flag] !== undefined && typeof options[flag] !== 'boolean');
   if (wrong !== undefined) throw invalid(`${what}.${wrong} must be true or false.`);
 }

@@ -1,5 +1,6 @@
 import { KeyfoldError } from '@keyfold/core';
 import type { CallOptions } from '../checkpoint-store.ts';
+import { refuseUnknownOptions } from '../unknown-options.ts';
 
 const HOUR_MS = 3_600_000;
 
@@ -16,7 +17,7 @@ export interface GcOptions extends CallOptions {
   readonly onProgress?: (report: Readonly<GcReport>) => void;
 }
 
-/** What one run saw and did. Each data object is counted once, besides in `examined`. */
+/** What one run saw and did. Each data object is counted once, besides in `examined`; one that the storage failed with only there. */
 export interface GcReport {
   /** Data objects. */
   examined: number;
@@ -46,8 +47,12 @@ export interface ResolvedGc extends CallOptions {
   readonly dryRun: boolean;
 }
 
-/** @throws KeyfoldError INVALID_ARGUMENT */
-export function resolveGc({ graceMs = 24 * HOUR_MS, dryRun = false, signal }: GcOptions): ResolvedGc {
+const KNOWN = ['graceMs', 'dryRun', 'onProgress', 'signal'] as const satisfies readonly (keyof GcOptions)[];
+
+/** @throws KeyfoldError INVALID_ARGUMENT, also for a misspelt option: `dryrun` must not remove anything */
+export function resolveGc(options: GcOptions): ResolvedGc {
+  refuseUnknownOptions('gc()', options, KNOWN);
+  const { graceMs = 24 * HOUR_MS, dryRun = false, signal } = options;
   if (!(typeof graceMs === 'number' && Number.isFinite(graceMs) && graceMs >= HOUR_MS)) {
     throw new KeyfoldError('INVALID_ARGUMENT', 'The option "graceMs" must be 3,600,000 milliseconds (an hour) or more: a save may pause, and one that pauses longer fails.');
   }

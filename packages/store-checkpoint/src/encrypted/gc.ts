@@ -1,4 +1,4 @@
-import { type ObjectInfo, isKeyfoldError } from '@keyfold/core';
+import { type KeyfoldError, type ObjectInfo, isKeyfoldError } from '@keyfold/core';
 import { throwIfAborted } from '@keyfold/core/provider';
 import { standingOf } from './data-standing.ts';
 import { type GcOptions, type GcReport, type ResolvedGc, emptyReport, resolveGc } from './gc-options.ts';
@@ -10,15 +10,24 @@ import { Trail } from './trail.ts';
  * marks it; a run that finds the mark old enough looks at the record once more
  * and removes data, then mark. What {@link confirmData} says of the order holds
  * here: the mark is there before the record is read that decides.
+ * What the storage fails with at one object does not keep the others: it is
+ * thrown once everything else is done.
  * @throws KeyfoldError INVALID_ARGUMENT, ABORTED, AUDIT_FAILED and the storage codes
  */
 export async function collectGarbage(context: StoreContext, options: GcOptions): Promise<GcReport> {
   const run = new Collection(context, resolveGc(options));
+  let failure: KeyfoldError | undefined;
   for await (const info of context.objects.list({ prefix: context.names.root, signal: options.signal })) {
     throwIfAborted(options.signal);
-    if (await run.consider(info)) options.onProgress?.(run.report);
+    const considered = await run.consider(info).catch((error: unknown) => {
+      if (!isKeyfoldError(error, 'STORAGE_FAILURE') && !isKeyfoldError(error, 'STORAGE_DENIED')) throw error;
+      failure ??= error;
+      return true;
+    });
+    if (considered) options.onProgress?.(run.report);
   }
   await run.sweep();
+  if (failure !== undefined) throw failure;
   return run.report;
 }
 

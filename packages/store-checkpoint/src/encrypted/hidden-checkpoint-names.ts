@@ -5,7 +5,8 @@ import type { CheckpointNames, ListedId, NamedObject, ReadBeginning } from './ch
 
 const RECORD_SUFFIX = '.kfh';
 const DATA_SUFFIX = '.kfd';
-const MARK_SUFFIX = '.kfg';
+/** Not that of visible names: a store with these in the same root would take the mark for one whose data are gone, and remove it. */
+const MARK_SUFFIX = '.kfm';
 const NAME_KEY = 'names.kfn';
 
 /** Where the objects of a tenant with hidden names stand. */
@@ -54,7 +55,7 @@ export class HiddenCheckpointNames implements CheckpointNames {
 
   parse(name: string): NamedObject {
     if (!name.startsWith(this.root)) return { kind: 'other' };
-    const [, hmac = '', objectId, suffix] = /^([0-9a-f]{64})(?:\.([0-9a-f]{32}))?(\.kf[hdg])$/.exec(name.slice(this.root.length)) ?? [];
+    const [, hmac = '', objectId, suffix] = /^([0-9a-f]{64})(?:\.([0-9a-f]{32}))?(\.kf[hdm])$/.exec(name.slice(this.root.length)) ?? [];
     const stem = this.root + hmac;
     if (objectId === undefined) return suffix === RECORD_SUFFIX ? { kind: 'record', stem } : { kind: 'other' };
     if (suffix === DATA_SUFFIX) return { kind: 'data', stem, objectId };
@@ -73,7 +74,7 @@ export class HiddenCheckpointNames implements CheckpointNames {
     return concatBytes(this.#names.prefixOf(id), record);
   }
 
-  /** Nothing for what does not begin as it must: that is no record, also if one stands there bare. */
+  /** Nothing where the object does not begin as it must, not even if it is a record as it stands: its readers refuse that. */
   disclose(object: Uint8Array): Uint8Array {
     return parseHiddenRecord(object)?.rest ?? new Uint8Array(0);
   }

@@ -16,6 +16,7 @@ import {
 } from '@keyfold/core';
 import { concatBytes, integrityFailure } from '@keyfold/core/provider';
 import { idOfRecord } from '../object-names.ts';
+import type { CheckpointNames } from './checkpoint-names.ts';
 import { invalid } from './encryption-config.ts';
 import { HiddenCheckpointNames, hiddenRoot, nameKeyObject } from './hidden-checkpoint-names.ts';
 import { once } from './load-range.ts';
@@ -58,6 +59,18 @@ export async function openHiddenNames(basis: NameKeyBasis): Promise<HiddenCheckp
   throw new KeyfoldError('CONFLICT', 'The name key is being made and removed faster than it can be read. Try again.');
 }
 
+/**
+ * Looks whether the name key is there and gives the names that a store goes on with.
+ * @throws KeyfoldError INTEGRITY_FAILURE when it does not, and what storage and KMS give
+ */
+export async function confirmNameKey(basis: NameKeyBasis, names: CheckpointNames, signal: AbortSignal | undefined): Promise<void> {
+  const stored = await nameKeyRecords(basis).get(NAME_KEY_CHECKPOINT, { signal });
+  if (stored === undefined) throw lostNameKey(nameKeyObject(basis.tenant));
+  const found = new HiddenCheckpointNames(await openNameKey(basis, stored.bytes, signal), basis.tenant);
+  // Any id does: another key gives other names to all of them.
+  if (found.stem('a') !== names.stem('a')) throw integrityFailure('The name key');
+}
+
 /** The name key under the primary version of the configured key; no name changes. */
 export function rewrapNameKey(basis: NameKeyBasis, signal: AbortSignal | undefined): Promise<RewrapResult> {
   const { cache, kms: target } = basis;
@@ -67,18 +80,18 @@ export function rewrapNameKey(basis: NameKeyBasis, signal: AbortSignal | undefin
 
 /**
  * Refuses to open a root with visible names where this tenant has hidden ones:
- * it would look empty. A storage that cannot tell now says so at the first call.
- * @throws KeyfoldError CONFIG_INVALID
+ * it would look empty. So it would to who opened it while the storage could not tell.
+ * @throws KeyfoldError CONFIG_INVALID, and what the storage gives
  */
 export async function refuseHiddenNames(objects: ObjectStore, tenant: string): Promise<void> {
-  const hidden = await objects.head(nameKeyObject(tenant)).catch(() => undefined);
+  const hidden = await objects.head(nameKeyObject(tenant));
   if (hidden === undefined) return;
   throw invalid('The checkpoints of this tenant have hidden names here. Open the store with hideNames: true, or another root.');
 }
 
-async function openNameKey(basis: NameKeyBasis, bytes: Uint8Array): Promise<HiddenNames> {
+async function openNameKey(basis: NameKeyBasis, bytes: Uint8Array, signal?: AbortSignal): Promise<HiddenNames> {
   const identity = identityOf(basis);
-  const opened = await openCheckpointRecord(bytes, identity, { policy: policyOf(basis), cache: basis.cache });
+  const opened = await openCheckpointRecord(bytes, identity, { policy: policyOf(basis), cache: basis.cache, signal });
   try {
     for await (const plaintext of openCheckpointData(opened, identity, once(opened.parsed.rest))) {
       if (plaintext.byteLength > 0) throw integrityFailure('The name key');

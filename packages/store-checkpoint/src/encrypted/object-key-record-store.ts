@@ -40,7 +40,7 @@ export class ObjectKeyRecordStore implements CheckpointRecords {
       throw new KeyfoldError(
         'LIMIT_EXCEEDED',
         `The object ${name} has more than ${this.#limitBytes} bytes, so it is not the record of a checkpoint. ` +
-          'Find out who wrote it, remove it with the tools of the storage, and restore the checkpoint from a backup.',
+          'Find out who wrote it. delete() removes what stands in the place of a checkpoint; then restore that from a backup.',
       );
     }
   }
@@ -76,6 +76,14 @@ export class ObjectKeyRecordStore implements CheckpointRecords {
 
   async delete(id: string, version: string, options?: CallOptions): Promise<void> {
     await this.#objects.delete(this.#nameOf(id), { ifMatch: version, signal: options?.signal });
+  }
+
+  async removeOversized(id: string, options?: CallOptions): Promise<'removed' | 'absent' | 'changed'> {
+    const name = this.#nameOf(id);
+    const info = await this.#objects.head(name, { signal: options?.signal });
+    if (info === undefined) return 'absent';
+    if (info.size <= this.#limitBytes) return 'changed';
+    return (await this.#objects.delete(name, { signal: options?.signal })) ? 'removed' : 'absent';
   }
 
   #nameOf(id: string): string {

@@ -22,7 +22,7 @@ export interface OpenedContext {
 /** @throws KeyfoldError CONFIG_INVALID, NOT_SUPPORTED, INVALID_ARGUMENT, and what KMS and storage give */
 export async function openContext(options: EncryptedCheckpointStoreOptions): Promise<OpenedContext> {
   checkOptions(options);
-  const { suite, accepted: suites, keyAge } = resolveEncryption(options.encryption ?? {}, options.audit);
+  const { suite, accepted: suites, keyAge } = resolveEncryption(options.encryption, options.audit);
   const clock = options.clock ?? systemClock;
   const meter = new Meter(options.metrics, options.metricsPrefix);
   const { kms, clients } = await guardedClients(options, meter, clock);

@@ -9,7 +9,7 @@ import type {
 } from '@keyfold/core';
 import { encodeUtf8 } from '@keyfold/core/provider';
 import { PlainCheckpointStore } from '../plain/plain-checkpoint-store.ts';
-import { type EncryptionConfig, invalid, refuseUnknown } from './encryption-config.ts';
+import { type EncryptionConfig, invalid, refuseUnknown, requireFlags } from './encryption-config.ts';
 import { INLINE_LIMIT_BYTES } from './object-key-record-store.ts';
 
 /** What an encrypted store is made of. Unknown options are refused. */
@@ -75,6 +75,7 @@ export function checkOptions(options: EncryptedCheckpointStoreOptions): void {
     throw invalid('This object store has no conditional writes, without which concurrent writers would lose updates. Use another one.');
   }
   checkNamesAndMigration(options);
+  checkParts(options);
   if (keyCache !== undefined) refuseUnknown('keyCache', keyCache, KNOWN_CACHE);
   if (typeof metricsPrefix !== 'string' || !/^[A-Za-z_][A-Za-z0-9_]{0,63}$/.test(metricsPrefix)) {
     throw invalid('metricsPrefix must be 1 to 64 letters, digits and "_", and not begin with a digit.');
@@ -95,6 +96,24 @@ function checkNamesAndMigration({ hideNames, migration, inlineLimitBytes, [OVER_
   if (migration === undefined) return;
   refuseUnknown('migration', migration, ['plaintext']);
   if (!(migration.plaintext instanceof PlainCheckpointStore)) throw invalid('migration.plaintext must be a PlainCheckpointStore.');
+}
+
+/** What is null, or the text "false", must not pass for a switch that is off; and a sink that takes nothing shows here, not after a save. */
+function checkParts(options: EncryptedCheckpointStoreOptions): void {
+  const loose: Loose = options;
+  requireFlags('open()', options, ['requireAuthenticatedWraps', 'testKms']);
+  requireCalls('audit', loose.audit, ['record']);
+  requireCalls('metrics', loose.metrics, ['increment', 'observe']);
+  requireCalls('clock', loose.clock, ['now']);
+  if (loose.acceptedKms !== undefined && !Array.isArray(loose.acceptedKms)) throw invalid('"acceptedKms" must be a list of KmsClients.');
+}
+
+/** @throws KeyfoldError CONFIG_INVALID for something that is given and has not these calls */
+export function requireCalls(what: string, part: unknown, calls: readonly string[]): void {
+  if (part === undefined) return;
+  const has = (typeof part === 'object' && part !== null ? part : {}) as Partial<Record<string, unknown>>;
+  const missing = calls.find((call) => typeof has[call] !== 'function');
+  if (missing !== undefined) throw invalid(`"${what}" has to have ${missing}(). Pass one that has, or leave it out.`);
 }
 
 /** Options as they may come from somebody who does not compile with types. */

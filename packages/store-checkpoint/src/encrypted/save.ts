@@ -5,10 +5,10 @@ import {
   isKeyfoldError,
   sealCheckpoint,
 } from '@keyfold/core';
-import { type ObjectChunks, concatBytes, constantTimeEqual, throwIfAborted, toHex } from '@keyfold/core/provider';
+import { type ObjectChunks, concatBytes, throwIfAborted, toHex } from '@keyfold/core/provider';
 import { chunksOf } from '../checkpoint-data.ts';
 import type { CheckpointData, SaveOptions } from '../checkpoint-store.ts';
-import { confirmData } from './confirm-data.ts';
+import { confirmData, isOf } from './confirm-data.ts';
 import { tryInspect } from './inspect-record.ts';
 import type { CheckpointReceipt } from './receipt.ts';
 import { type StoreContext, dataNameOf } from './store-context.ts';
@@ -146,9 +146,9 @@ async function commit(context: StoreContext, id: string, save: Publication, opti
     if (predecessor === undefined) await context.records.create(id, bytes, { signal: options.signal });
     else await context.records.compareAndSwap(id, predecessor.stored.version, bytes, { signal: options.signal });
   } catch (error) {
-    if ('name' in object && isDefinite(error) && !(await mayStand(context, id, bytes))) await discard(context, object.name);
-    if (!isKeyfoldError(error, 'ALREADY_EXISTS')) throw error;
-    throw options.overwrite === true ? overtaken(id) : alreadyExists(id);
+    const standing = isDefinite(error) ? await standingRecord(context, id, toHex(sealer.objectId)) : 'unknown';
+    if ('name' in object && standing === 'other') await discard(context, object.name);
+    if (standing !== 'own' || !isLost(error)) throw isKeyfoldError(error, 'ALREADY_EXISTS') ? lost(id, options) : error;
   }
   if ('name' in object) await confirmData(context, id, { ...object, predecessor: predecessor?.stored.bytes });
 }
@@ -160,14 +160,23 @@ function isDefinite(error: unknown): boolean {
   );
 }
 
-/** What a store says that failed late, or that tried twice, is not the last word: it may hold the record all the same. */
-async function mayStand(context: StoreContext, id: string, record: Uint8Array): Promise<boolean> {
+/** Whether the store says that another writer came first. */
+function isLost(error: unknown): boolean {
+  return isKeyfoldError(error, 'ALREADY_EXISTS') || isKeyfoldError(error, 'CONFLICT');
+}
+
+/** What a store says that failed late is not the last word, and one that tried twice may have lost to itself: whose record is there? */
+async function standingRecord(context: StoreContext, id: string, objectId: string): Promise<'own' | 'other' | 'unknown'> {
   try {
     const stored = await context.records.get(id);
-    return stored !== undefined && constantTimeEqual(stored.bytes, record);
+    return stored !== undefined && isOf(stored, objectId, id) ? 'own' : 'other';
   } catch {
-    return true;
+    return 'unknown';
   }
+}
+
+function lost(id: string, { overwrite }: SaveOptions): KeyfoldError {
+  return overwrite === true ? overtaken(id) : alreadyExists(id);
 }
 
 /** Removes data that nothing refers to any more; where that fails it stays as an orphan that nobody can open. */

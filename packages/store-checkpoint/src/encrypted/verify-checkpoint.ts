@@ -13,7 +13,7 @@ import type { ResolvedVerify, VerifyFinding, VerifyStatus } from './verify-optio
 export async function verifyCheckpoint(context: StoreContext, id: string, options: ResolvedVerify): Promise<VerifyFinding | undefined> {
   const trail = new Trail(context, 'checkpoint.verify', id);
   const finding = await look(context, id, options, trail).catch(async (error: unknown) => {
-    const judged = judge(id, error);
+    const judged = judge({ id }, error);
     // Deleted since it was listed: nothing happened to it here.
     if (judged !== undefined) await trail.failure(error);
     return judged;
@@ -33,11 +33,11 @@ async function look(context: StoreContext, id: string, options: ResolvedVerify, 
     return options.data ? openWhole(context, id, opened, { signal }) : isThere(context, id, opened, options);
   });
   const about = { id, ...(receipt === undefined ? {} : { receipt }) };
-  if (found.opened === undefined) return { status: 'missing-data', ...about };
+  if (found.opened === undefined) return { status: 'missing-data', ...about, message: MISSING };
   try {
     const matches = expected === undefined || matchesReceipt(expected, found.opened);
     const bytes = await authenticated(found.data.plaintext, signal);
-    return { status: matches ? 'ok' : 'receipt-mismatch', bytes, ...about };
+    return { ...(matches ? { status: 'ok' } : { status: 'receipt-mismatch', message: MISMATCH }), bytes, ...about };
   } finally {
     found.opened.lease.release();
     await found.data.cancel();
@@ -70,6 +70,9 @@ async function authenticated(plaintext: AsyncIterable<Uint8Array>, signal: Abort
   return bytes;
 }
 
+const MISSING = 'The record is sound and its data are gone. Restore them from a backup, or delete the checkpoint.';
+const MISMATCH = 'This is another save, or an older generation, than the receipt is of. Find out who writes there, and restore the checkpoint from a backup.';
+
 const STATUS_OF: Partial<Record<ErrorCode, VerifyStatus>> = {
   INTEGRITY_FAILURE: 'damaged',
   LIMIT_EXCEEDED: 'damaged',
@@ -79,9 +82,12 @@ const STATUS_OF: Partial<Record<ErrorCode, VerifyStatus>> = {
 /** What ends the whole run, for it says nothing about this checkpoint. */
 const FATAL: readonly ErrorCode[] = ['ABORTED', 'CLOSED', 'INVALID_ARGUMENT', 'AUDIT_FAILED'];
 
-/** @throws what is not about this checkpoint */
-function judge(id: string, error: unknown): VerifyFinding | undefined {
+/**
+ * The finding that an error is, about a checkpoint or an object; undefined when that is gone.
+ * @throws what is about neither
+ */
+export function judge(about: Pick<VerifyFinding, 'id' | 'object'>, error: unknown): VerifyFinding | undefined {
   if (!isKeyfoldError(error) || FATAL.includes(error.code)) throw error;
   if (error.code === 'NOT_FOUND') return undefined;
-  return { status: STATUS_OF[error.code] ?? 'unchecked', id, code: error.code };
+  return { status: STATUS_OF[error.code] ?? 'unchecked', ...about, code: error.code, message: error.message };
 }

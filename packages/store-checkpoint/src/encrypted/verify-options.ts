@@ -1,5 +1,6 @@
 import { type ErrorCode, KeyfoldError } from '@keyfold/core';
 import type { CallOptions } from '../checkpoint-store.ts';
+import { refuseUnknownOptions } from '../unknown-options.ts';
 import type { CheckpointReceipt } from './receipt.ts';
 
 export interface VerifyOptions extends CallOptions {
@@ -16,8 +17,8 @@ export interface VerifyOptions extends CallOptions {
 }
 
 /**
- * - `ok`: record and data are authentic, whole, and as the receipt says
- * - `damaged`: what is there does not authenticate, see `code`
+ * - `ok`: record and data are authentic, whole, and as the receipt says; with `data: false` only that of the record, and that data are there
+ * - `damaged`: what is there does not authenticate, is too large for a record, or is a name key that is gone; see `code`
  * - `missing-data`: the record is authentic, and its data object is absent
  * - `receipt-mismatch`: another save, or an older generation, than the receipt's
  * - `key-not-allowed`: wrapped only by keys that this store does not accept; none was asked
@@ -43,6 +44,8 @@ export interface VerifyFinding {
   /** The object's name, where the finding is about an object. */
   readonly object?: string;
   readonly code?: ErrorCode;
+  /** In a sentence what is wrong and what to do; absent when all is well. */
+  readonly message?: string;
   /** Plaintext that was authenticated. */
   readonly bytes?: number;
   /** What save(), or the last rewrap, returned for what is there. */
@@ -60,8 +63,12 @@ export interface ResolvedVerify extends Required<Pick<VerifyOptions, 'prefix' | 
   readonly expect: VerifyOptions['expect'] | undefined;
 }
 
-/** @throws KeyfoldError INVALID_ARGUMENT */
-export function resolveVerify({ prefix = '', data = true, concurrency = 4, expect, signal }: VerifyOptions): ResolvedVerify {
+const KNOWN = ['prefix', 'expect', 'data', 'concurrency', 'onProgress', 'signal'] as const satisfies readonly (keyof VerifyOptions)[];
+
+/** @throws KeyfoldError INVALID_ARGUMENT, also for a misspelt option: receipts that are not looked at must not seem to agree */
+export function resolveVerify(options: VerifyOptions): ResolvedVerify {
+  refuseUnknownOptions('verify()', options, KNOWN);
+  const { prefix = '', data = true, concurrency = 4, expect, signal } = options;
   if (!Number.isInteger(concurrency) || concurrency < 1 || concurrency > 64) {
     throw new KeyfoldError('INVALID_ARGUMENT', 'The option "concurrency" must be a whole number from 1 to 64.');
   }

@@ -1,9 +1,10 @@
 import { type ErrorCode, KeyfoldError } from '@keyfold/core';
 import type { CallOptions, CheckpointStore } from '../checkpoint-store.ts';
 import { EncryptedCheckpointStore } from '../encrypted/encrypted-checkpoint-store.ts';
+import { refuseUnknownOptions } from '../unknown-options.ts';
 
 export interface MigratePlaintextOptions extends CallOptions {
-  /** What is in plaintext. Nobody else may write to it meanwhile. */
+  /** What is in plaintext. Nobody else may save there meanwhile; deleting is possible. */
   readonly from: CheckpointStore;
   readonly to: EncryptedCheckpointStore;
   /** Only ids that begin so. Default all. */
@@ -21,7 +22,7 @@ export interface MigratePlaintextOptions extends CallOptions {
  * - `present`: was encrypted already (by an earlier run, say), read back, and the same
  * - `pending`: a dry run found no encrypted copy
  * - `different`: there is an encrypted checkpoint of this id with other data or metadata; both are left as they are
- * - `failed`: the one or the other cannot be read, or cannot be named, see `code`; both are left as they are
+ * - `failed`: the one or the other cannot be read, or cannot be named, or the copy is gone again, see `code`; both are left as they are
  */
 export type MigrationOutcome = 'migrated' | 'present' | 'pending' | 'different' | 'failed';
 
@@ -37,10 +38,13 @@ export interface MigrationStep {
 /** How many checkpoints had which outcome. The migration is complete when a run has only `migrated` and `present`. */
 export type MigrationReport = Record<MigrationOutcome | 'sourcesDeleted', number>;
 
-/** @throws KeyfoldError INVALID_ARGUMENT */
+const KNOWN = ['from', 'to', 'prefix', 'deleteSource', 'dryRun', 'onProgress', 'signal'] as const satisfies readonly (keyof MigratePlaintextOptions)[];
+
+/** @throws KeyfoldError INVALID_ARGUMENT, also for a misspelt option: what is not done then must not seem to be */
 export function checkMigration(options: MigratePlaintextOptions): void {
+  refuseUnknownOptions('migratePlaintext()', options, KNOWN);
   const { from, to, deleteSource = false, dryRun = false } = options;
-  if (!(to instanceof EncryptedCheckpointStore) || (from as unknown) instanceof EncryptedCheckpointStore) {
+  if (!(to instanceof EncryptedCheckpointStore) || (from as unknown) instanceof EncryptedCheckpointStore || typeof from !== 'object' || (from as unknown) === null) {
     throw new KeyfoldError('INVALID_ARGUMENT', 'migratePlaintext() takes "from", a store in plaintext, and "to", an EncryptedCheckpointStore.');
   }
   if (typeof deleteSource !== 'boolean' || typeof dryRun !== 'boolean') {

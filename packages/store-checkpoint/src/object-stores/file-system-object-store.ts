@@ -1,23 +1,12 @@
-import {
-  systemClock,
-  throwIfAborted,
-  type ByteRange,
-  type Clock,
-  type ObjectBody,
-  type ObjectCallOptions,
-  type ObjectContent,
-  type ObjectInfo,
-  type ObjectStore,
-  type ObjectStoreCapabilities,
-  type OpenObject,
-  type PutCondition,
-} from '@keyfold/core/provider';
+import type { ByteRange, Clock, ObjectBody, ObjectCallOptions, ObjectContent, ObjectInfo, ObjectStore, ObjectStoreCapabilities, OpenObject, PutCondition } from '@keyfold/core/provider';
+import { systemClock, throwIfAborted } from '@keyfold/core/provider';
 import { assertOneCondition, assertWithin } from './conditions.ts';
 import type { FileSystemContext } from './file-system/context.ts';
 import { discard, stage } from './file-system/durable-write.ts';
 import { Directories, type Location } from './file-system/paths.ts';
 import { assertPublishable, publish } from './file-system/publish.ts';
-import { describe, openContent, readContent } from './file-system/read.ts';
+import { describe, openContent } from './file-system/read.ts';
+import { readSettled } from './file-system/read-settled.ts';
 import { removeAny, removeState } from './file-system/remove.ts';
 import { STEP_HOOK, type StepHook } from './file-system/steps.ts';
 import { sweep, type SweepOptions, type SweepReport } from './file-system/sweep.ts';
@@ -96,7 +85,7 @@ export class FileSystemObjectStore implements ObjectStore {
   ): Promise<ObjectContent | undefined> {
     const location = this.#locate(name, options);
     assertWithin(name, 0, options.maxBytes);
-    return this.#isReachable(location) ? readContent(location, options.maxBytes) : undefined;
+    return this.#isReachable(location) ? readSettled(this.#context, location, options.maxBytes) : undefined;
   }
 
   async open(

@@ -1,17 +1,5 @@
-import {
-  systemClock,
-  throwIfAborted,
-  type ByteRange,
-  type Clock,
-  type ObjectBody,
-  type ObjectCallOptions,
-  type ObjectContent,
-  type ObjectInfo,
-  type ObjectStore,
-  type ObjectStoreCapabilities,
-  type OpenObject,
-  type PutCondition,
-} from '@keyfold/core/provider';
+import type { ByteRange, Clock, ObjectBody, ObjectCallOptions, ObjectContent, ObjectInfo, ObjectStore, ObjectStoreCapabilities, OpenObject, PutCondition } from '@keyfold/core/provider';
+import { systemClock, throwIfAborted } from '@keyfold/core/provider';
 import { collectBody } from './collect-body.ts';
 import { alreadyExists, assertOneCondition, assertWithin, conflict, resolveRange } from './conditions.ts';
 import { assertObjectName, assertObjectPrefix } from './object-name.ts';

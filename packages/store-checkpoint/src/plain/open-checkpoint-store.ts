@@ -28,7 +28,7 @@ const WARNING = 'encryption.enabled is false: checkpoints are written and read a
  * @throws KeyfoldError as {@link EncryptedCheckpointStore.open}; CONFIG_INVALID also without the acknowledgement, AUDIT_FAILED
  */
 export async function openCheckpointStore(options: OpenCheckpointStoreOptions): Promise<CheckpointStore<CheckpointReceipt | PlainReceipt>> {
-  if (typeof options !== 'object') throw invalid('openCheckpointStore() takes an object, and needs "objects", "kms" and "tenant".');
+  if (typeof options !== 'object' || (options as unknown) === null) throw invalid('openCheckpointStore() takes an object, and needs "objects", "kms" and "tenant".');
   const { allowPlaintext, onWarning, ...rest } = options;
   if (onWarning !== undefined && typeof onWarning !== 'function') throw invalid('onWarning must be a function.');
   if (rest.encryption?.enabled === false) return openPlaintext(rest, allowPlaintext, onWarning);

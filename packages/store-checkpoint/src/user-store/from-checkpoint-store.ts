@@ -1,7 +1,7 @@
 import type { KeyRecordStore, ObjectStore } from '@keyfold/core';
 import { EncryptedCheckpointStore } from '../encrypted/encrypted-checkpoint-store.ts';
 import { invalid } from '../encrypted/encryption-config.ts';
-import { type EncryptedCheckpointStoreOptions, OVER_USER_STORE } from '../encrypted/options.ts';
+import { type EncryptedCheckpointStoreOptions, OVER_USER_STORE, requireCalls } from '../encrypted/options.ts';
 import type { UserCheckpointStore } from './user-checkpoint-store.ts';
 import { UserObjectStore } from './user-object-store.ts';
 
@@ -20,10 +20,13 @@ export interface FromCheckpointStoreOptions extends Omit<EncryptedCheckpointStor
  * the store. gc() is NOT_SUPPORTED in either case, and names are not hidden.
  * @throws KeyfoldError as {@link EncryptedCheckpointStore.open}
  */
-export function fromCheckpointStore(store: UserCheckpointStore, options: FromCheckpointStoreOptions): Promise<EncryptedCheckpointStore> {
+export async function fromCheckpointStore(store: UserCheckpointStore, options: FromCheckpointStoreOptions): Promise<EncryptedCheckpointStore> {
   const missing = (['save', 'load', 'delete', 'list'] as const).find((call) => typeof (store as Partial<UserCheckpointStore> | undefined)?.[call] !== 'function');
-  if (missing !== undefined) return Promise.reject(invalid(`fromCheckpointStore() needs an object with save, load, delete and list, and it has no ${missing}().`));
+  if (missing !== undefined) throw invalid(`fromCheckpointStore() needs an object with save, load, delete and list, and it has no ${missing}().`);
+  if (typeof options !== 'object' || (options as unknown) === null) throw invalid('fromCheckpointStore() takes options besides the store, and needs "kms" and "tenant".');
   const { records, ...rest } = options;
+  if ('objects' in rest) throw invalid('fromCheckpointStore() keeps everything in the store that it is given, and takes no "objects".');
+  requireCalls('records', records, ['get', 'list', 'create', 'compareAndSwap', 'delete']);
   const objects: ObjectStore = new UserObjectStore(store);
   return EncryptedCheckpointStore.open({ ...rest, objects, [OVER_USER_STORE]: { records } });
 }

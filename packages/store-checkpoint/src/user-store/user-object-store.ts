@@ -67,10 +67,17 @@ export class UserObjectStore implements ObjectStore {
   /** Sizes and times are not known without loading, and so are zero. */
   async *list(options: { readonly prefix?: string } & ObjectCallOptions = {}): AsyncGenerator<ObjectInfo, void, undefined> {
     const prefix = options.prefix ?? '';
-    const names = await this.#call('list', prefix, async () => this.#store.list(prefix), options);
-    for await (const name of names) {
-      throwIfAborted(options.signal);
-      if (name.startsWith(prefix)) yield { name, size: 0, lastModified: 0 };
+    const names = await this.#call('list', prefix, async () => iteratorOf(await this.#store.list(prefix)), options);
+    try {
+      for (;;) {
+        const step = await this.#call('list', prefix, async () => names.next(), options);
+        if (step.done === true) return;
+        const name: unknown = step.value;
+        if (typeof name !== 'string') throw new KeyfoldError('STORAGE_FAILURE', 'The store that was given listed something that is no name.');
+        if (name.startsWith(prefix)) yield { name, size: 0, lastModified: 0 };
+      }
+    } finally {
+      await names.return?.();
     }
   }
 
@@ -96,6 +103,10 @@ export class UserObjectStore implements ObjectStore {
       throw new KeyfoldError('STORAGE_FAILURE', `The store that was given could not ${what} ${JSON.stringify(name)}.`, { cause: error });
     }
   }
+}
+
+function iteratorOf(names: AsyncIterable<string> | Iterable<string>): AsyncIterator<string> | Iterator<string> {
+  return Symbol.asyncIterator in names ? names[Symbol.asyncIterator]() : names[Symbol.iterator]();
 }
 
 function etagOf(bytes: Uint8Array): string {

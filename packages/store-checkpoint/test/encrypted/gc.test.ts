@@ -222,6 +222,28 @@ describe('gc', () => {
     expect(opened.audit.events.slice(-2)).toMatchObject([{ ...failure, scope: lost }, { ...failure, scope: '*' }]);
   });
 
+  test.each(['head', 'read'] as const)('goes on past one object that the disk does not give, and says so at the end (%s)', async (failing) => {
+    const clock = new ManualClock();
+    const objects = new HookedObjectStore(new MemoryObjectStore({ clock }));
+    const opened = await openStore({ objects, clock });
+    for (const id of ['a', 'b', 'c']) await orphan(opened, id);
+    objects.before = (operation, name) => {
+      if (operation === failing && name.startsWith('b.')) throw new KeyfoldError('STORAGE_FAILURE', 'The disk of a test does not give this.');
+    };
+    const reports: GcReport[] = [];
+    for (let run = 0; run < 2; run++) {
+      clock.advance(DAY);
+      await expectCode(opened.store.gc({ onProgress: (report) => reports.push({ ...report }) }), 'STORAGE_FAILURE', /does not give this/);
+    }
+    expect(reports.at(-1)).toMatchObject({ examined: 3, removed: 2 });
+    expect((await namesIn(objects)).map((name) => name.slice(0, 2))).toEqual(['b.']);
+  });
+
+  test.each([{ dryrun: true }, { grace: DAY }, null])('refuses %o rather than remove something', async (options) => {
+    const opened = await open(MEMORY);
+    await expectCode(opened.store.gc(options as never), 'INVALID_ARGUMENT', /gc\(\)/);
+  });
+
   test('goes on without marking where the storage is full, and removes what is marked', async () => {
     const clock = new ManualClock();
     const objects = new HookedObjectStore(new MemoryObjectStore({ clock }));

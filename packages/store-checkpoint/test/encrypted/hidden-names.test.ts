@@ -213,7 +213,8 @@ describe('what the storage does to hidden names', () => {
       expect(error).toMatchObject({ code: 'INTEGRITY_FAILURE' });
       expect(seen).toEqual(['good']);
       const found = await gathered(opened.store.verify());
-      expect(found).toContainEqual({ status: 'damaged', object: bad, code: 'INTEGRITY_FAILURE' });
+      expect(found).toContainEqual({ status: 'damaged', object: bad, code: 'INTEGRITY_FAILURE', message: expect.stringMatching(/does not open\. Restore it/) as string });
+      expect(opened.audit.events).toContainEqual(expect.objectContaining({ action: 'checkpoint.verify', scope: bad, outcome: 'failure', code: 'INTEGRITY_FAILURE' }));
       expect(found).toContainEqual(expect.objectContaining({ status: 'ok', id: 'good' }));
     }
   });
@@ -255,6 +256,30 @@ describe('what the storage does to hidden names', () => {
     await objects.delete(NAME_KEY);
     await expectCode(openHidden({ objects, kms }), 'INTEGRITY_FAILURE', /Restore it from a backup/);
     expect(await allNamesIn(objects)).not.toContain(NAME_KEY);
+  });
+
+  test('is found by verify: a name key that is gone, altered, another one, or cannot be looked at', async () => {
+    const objects = new HookedObjectStore(new MemoryObjectStore());
+    const { kms, store, audit } = await openHidden({ objects });
+    await store.save('a', patterned(10));
+    const key = await bytesOf(objects, NAME_KEY);
+    const elsewhere = await openHidden({ kms });
+    const findings = async (): Promise<unknown[]> => gathered(store.verify());
+    const fine = { status: 'ok', id: 'a' };
+    expect(await findings()).toMatchObject([fine]);
+    for (const planted of [undefined, flipBit(key, 8 * 45), await bytesOf(elsewhere.objects, NAME_KEY), new Uint8Array(600_000)]) {
+      await objects.delete(NAME_KEY);
+      if (planted !== undefined) await plant(objects, NAME_KEY, planted);
+      const code = planted?.byteLength === 600_000 ? 'LIMIT_EXCEEDED' : 'INTEGRITY_FAILURE';
+      audit.events.length = 0;
+      expect(await findings()).toMatchObject([{ status: 'damaged', object: NAME_KEY, code, message: expect.stringMatching(/backup/) as string }, fine]);
+      expect(audit.events[0]).toMatchObject({ action: 'checkpoint.verify', scope: NAME_KEY, outcome: 'failure', code });
+    }
+    await plant(objects, NAME_KEY, key);
+    objects.before = (operation, name) => {
+      if (operation === 'read' && name === NAME_KEY) throw new KeyfoldError('STORAGE_FAILURE', 'The disk of a test does not answer.');
+    };
+    expect(await findings()).toMatchObject([{ status: 'unchecked', object: NAME_KEY, code: 'STORAGE_FAILURE' }, fine]);
   });
 
   test('does not stop a listing: objects that come and go, and shrink, while it is under way', async () => {

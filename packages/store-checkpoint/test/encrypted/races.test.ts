@@ -2,10 +2,10 @@ import { KeyfoldError } from '@keyfold/core';
 import { describe, expect, test } from 'vitest';
 import { MemoryObjectStore } from '../../src/object-stores/memory-object-store.ts';
 import { digest, gathered, inChunks, joined, patterned } from '../support/bytes.ts';
-import { checkCode, expectCode } from '../support/expect-code.ts';
+import { expectCode } from '../support/expect-code.ts';
 import { HookedObjectStore, type Operation } from '../support/hooked-object-store.ts';
-import { namesIn } from '../support/objects.ts';
-import { type Opened, openStore } from '../support/open-store.ts';
+import { bytesOf, namesIn, plant } from '../support/objects.ts';
+import { type Opened, kmsCalls, openStore } from '../support/open-store.ts';
 
 const BIG = 300_000;
 
@@ -184,16 +184,63 @@ describe('a save that is committed, and replaced or deleted by another before it
 });
 
 describe('a storage that says that it failed, and has the record', () => {
-  test.each(['STORAGE_FAILURE', 'STORAGE_FULL', 'STORAGE_DENIED', 'ALREADY_EXISTS', 'CONFLICT', 'ABORTED'] as const)('keeps its data: %s', async (code) => {
+  test.each(['STORAGE_FAILURE', 'STORAGE_FULL', 'STORAGE_DENIED', 'ABORTED'] as const)('keeps its data: %s', async (code) => {
     for (const overwrite of [false, true]) {
       const { store, objects } = await open();
       if (overwrite) await store.save('a', patterned(10));
       once(objects, 'after', 'put', '.kfk', () => Promise.reject(new KeyfoldError(code, 'Said late, when the record was there.')));
-      const error = await store.save('a', patterned(BIG, 'kept'), { overwrite }).catch((caught: unknown) => caught);
-      // Whoever said overwrite is not told to say it.
-      checkCode(error, overwrite && code === 'ALREADY_EXISTS' ? 'CONFLICT' : code);
+      await expectCode(store.save('a', patterned(BIG, 'kept'), { overwrite }), code);
       expect(digest(await store.load('a'))).toBe(digest(patterned(BIG, 'kept')));
     }
+  });
+
+  test.each(['ALREADY_EXISTS', 'CONFLICT'] as const)('because it tried twice has saved it: %s', async (code) => {
+    for (const size of [10, BIG]) {
+      for (const overwrite of [false, true]) {
+        const { store, objects } = await open();
+        if (overwrite) await store.save('a', patterned(BIG));
+        once(objects, 'after', 'put', '.kfk', () => Promise.reject(new KeyfoldError(code, 'Said of the second try, when the record was there.')));
+        const receipt = await store.save('a', patterned(size, 'kept'), { overwrite });
+        expect(digest(await store.load('a', { expect: receipt }))).toBe(digest(patterned(size, 'kept')));
+        expect(await namesIn(objects)).toHaveLength(size === BIG ? 2 : 1);
+      }
+    }
+  });
+
+  test('because it tried twice has saved it, also when it was rewrapped since', async () => {
+    const { store, objects, kms } = await open();
+    await store.save('a', patterned(10));
+    once(objects, 'after', 'put', '.kfk', async () => {
+      await kms.rotateKey();
+      await store.rewrap('a');
+      throw new KeyfoldError('CONFLICT', 'Said of the second try, when the record was there.');
+    });
+    const receipt = await store.save('a', patterned(BIG, 'kept'), { overwrite: true });
+    expect(digest(await store.load('a', { expect: receipt }))).toBe(digest(patterned(BIG, 'kept')));
+  });
+
+  test('because it tried twice, and has lost the data since, has not saved it', async () => {
+    const { store, objects } = await open();
+    const first = await store.save('a', patterned(BIG, 'first'));
+    once(objects, 'after', 'put', '.kfk', async () => {
+      for (const name of await namesIn(objects)) if (name.endsWith('.kfc') && !name.includes(first.objectId)) await objects.delete(name);
+      throw new KeyfoldError('CONFLICT', 'Said of the second try, when the record was there.');
+    });
+    await expectCode(store.save('a', patterned(BIG), { overwrite: true }), 'CONFLICT', /removed while it was being saved/);
+    expect(digest(await store.load('a', { expect: first }))).toBe(digest(patterned(BIG, 'first')));
+  });
+
+  test('because it tried to delete it twice has its data removed, and the key forgotten', async () => {
+    const objects = new HookedObjectStore(new MemoryObjectStore());
+    const { store, kms } = await openStore({ objects });
+    await store.save('a', patterned(BIG));
+    await store.load('a');
+    const record = await bytesOf(objects, 'a.kfk');
+    once(objects, 'after', 'delete', '.kfk', () => Promise.reject(new KeyfoldError('CONFLICT', 'Said of the second try, when the record was gone.')));
+    await store.delete('a');
+    expect(await namesIn(objects)).toEqual([]);
+    await plant(objects, 'a.kfk', record);
+    expect(await kmsCalls(kms, () => store.readMetadata('a'))).toEqual({ decrypt: 1 });
   });
 
   test('or cannot tell any more: the data stays too', async () => {

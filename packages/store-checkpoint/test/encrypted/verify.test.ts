@@ -299,6 +299,32 @@ describe('verify', () => {
     await expectCode(findings(opened, { expect: () => ({ objectId: 'x' }) as never }), 'INVALID_ARGUMENT', /receipt/);
   });
 
+  test('says of everything that is not sound what to do', async () => {
+    const opened = await openStore();
+    const { store, objects } = opened;
+    const lost = await store.save('lost', patterned(BIG));
+    await objects.delete(`lost.${lost.objectId}.kfc`);
+    await store.save('orphan', patterned(BIG));
+    await objects.delete('orphan.kfk');
+    const other = await store.save('other', patterned(10));
+    await store.save('sound', patterned(10));
+    await objects.put('notes.txt', patterned(3));
+    const all = await findings(opened, { expect: (id) => (id === 'other' ? { ...other, generation: 2 } : undefined) });
+    expect(new Map(all.map(({ status, message }) => [status, message]))).toEqual(
+      new Map<string, unknown>([
+        ['missing-data', expect.stringMatching(/data are gone\. Restore/)],
+        ['foreign', expect.stringMatching(/Find out who wrote it/)],
+        ['orphan', expect.stringMatching(/gc\(\) removes/)],
+        ['receipt-mismatch', expect.stringMatching(/Find out who writes/)],
+        ['ok', undefined],
+      ]),
+    );
+  });
+
+  test.each([{ receipts: new Map() }, { Expect: () => undefined }, null])('refuses %o rather than look less closely', async (options) => {
+    await expectCode(findings(await openStore(), options as never), 'INVALID_ARGUMENT', /verify\(\)/);
+  });
+
   test.each([{ concurrency: 0 }, { concurrency: 65 }, { concurrency: 1.5 }, { data: 'no' }, { expect: {} }])('refuses %o', async (options) => {
     await expectCode(findings(await openStore(), options as never), 'INVALID_ARGUMENT', /must be/);
   });

@@ -114,6 +114,64 @@ describe('a migration', () => {
     expect(here.steps[0]).toEqual({ id: 'damaged', outcome: 'failed', sourceDeleted: false, code: 'INTEGRITY_FAILURE' });
   });
 
+  test.each([100, 300_000])('does not bring back what is deleted while it is copied (%i bytes)', async (size) => {
+    for (const when of ['before', 'after'] as const) {
+      const objects = new HookedObjectStore(new MemoryObjectStore());
+      const here = await scene(objects, true);
+      await here.from.save('victim', patterned(size));
+      objects[when] = async (operation, name) => {
+        if (operation !== 'put' || name !== 'victim.kfk') return;
+        objects[when] = undefined;
+        expect(await here.store.delete('victim')).toBe(true);
+      };
+      expect(await here.migrate({ prefix: 'victim' })).toEqual(NONE);
+      expect((await namesIn(objects)).filter((name) => name.startsWith('victim'))).toEqual([]);
+      await expectCode(here.store.load('victim'), 'NOT_FOUND');
+    }
+  });
+
+  test('leaves what is saved anew under an id that is deleted while it is copied', async () => {
+    const objects = new HookedObjectStore(new MemoryObjectStore());
+    const here = await scene(objects, true);
+    objects.after = async (operation, name) => {
+      if (operation !== 'put' || name !== 'job/small.kfk') return;
+      objects.after = undefined;
+      await here.from.delete('job/small');
+      await here.store.save('job/small', patterned(5), { overwrite: true });
+    };
+    expect(await here.migrate({ prefix: 'job/small' })).toEqual(NONE);
+    expect(await here.store.load('job/small')).toEqual(patterned(5));
+  });
+
+  test('does not pass over plaintext whose copy is deleted before it was read back', async () => {
+    const objects = new HookedObjectStore(new MemoryObjectStore());
+    const here = await scene(objects);
+    objects.after = async (operation, name) => {
+      if (operation !== 'put' || name !== 'job/small.kfk') return;
+      objects.after = undefined;
+      await here.store.delete('job/small');
+    };
+    expect(await here.migrate({ deleteSource: true })).toEqual({ ...NONE, migrated: 2, failed: 1, sourcesDeleted: 2 });
+    expect(here.steps.at(-1)).toEqual({ id: 'job/small', outcome: 'failed', sourceDeleted: false, code: 'NOT_FOUND' });
+    expect(await here.from.load('job/small')).toEqual(patterned(100, 'job/small'));
+  });
+
+  test.each(['STORAGE_FAILURE', 'STORAGE_DENIED'] as const)('goes on past a file that the disk does not give: %s', async (code) => {
+    const objects = new HookedObjectStore(new MemoryObjectStore());
+    const here = await scene(objects);
+    objects.before = (operation, name) => {
+      if (operation === 'open' && name === 'job/large.kfp') throw new KeyfoldError(code, 'The disk of a test does not give this.');
+    };
+    expect(await here.migrate({ deleteSource: true })).toEqual({ ...NONE, migrated: 2, failed: 1, sourcesDeleted: 2 });
+    expect(here.steps).toContainEqual({ id: 'job/large', outcome: 'failed', sourceDeleted: false, code });
+  });
+
+  test.each([{ deleteSources: true }, { dryrun: true }, { from: null }, undefined, null])('refuses %o', async (options) => {
+    const { store: to, from } = await scene();
+    const all = typeof options === 'object' && options !== null ? { from, to, ...options } : options;
+    await expectCode(() => migratePlaintext(all as never), 'INVALID_ARGUMENT', /migratePlaintext/);
+  });
+
   test('ends with what KMS, storage or audit refuse, and is ended by another run', async () => {
     const here = await scene();
     here.kms.fault = () => {

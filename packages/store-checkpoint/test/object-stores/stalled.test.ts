@@ -145,11 +145,13 @@ describe('a writer that stands still for any time', () => {
   });
 
   it.each(HELP_STEPS)('at %s of helping another rolls nothing back', async (step) => {
+    // Known to both before either begins: who reads later reads what is begun.
+    const ifMatch = await etagOf(others, 'x');
     const owner = new Stalled(root, 'swap:verified');
-    const first = codeOf(owner.store.put('x', bytes('owned'), { ifMatch: await etagOf(others, 'x') }));
+    const first = codeOf(owner.store.put('x', bytes('owned'), { ifMatch }));
     await owner.reached;
     const helper = new Stalled(root, step);
-    const second = codeOf(helper.store.put('x', bytes('helper'), { ifMatch: await etagOf(others, 'x') }));
+    const second = codeOf(helper.store.put('x', bytes('helper'), { ifMatch }));
     await helper.reached;
     for (const content of ['one', 'two']) await write(content);
     helper.resume();
@@ -267,11 +269,28 @@ describe('a writer that stands still for any time', () => {
     expect(await everythingIn(root)).toEqual(['x']);
   });
 
+  it.each(HELP_STEPS)('at %s of reading what another has begun rolls nothing back, and reads what is there by then', async (step) => {
+    const ifMatch = await etagOf(others, 'x');
+    const owner = new Stalled(root, 'swap:verified');
+    const first = codeOf(owner.store.put('x', bytes('owned'), { ifMatch }));
+    await owner.reached;
+    const reader = new Stalled(root, step);
+    const read = textOf(reader.store, 'x');
+    await reader.reached;
+    for (const content of ['one', 'two']) await write(content);
+    reader.resume();
+    expect(await read).toBe('two');
+    expect(await textOf(others, 'x')).toBe('two');
+    owner.resume();
+    expect(await first).toBe('OK');
+    expect(await textOf(others, 'x')).toBe('two');
+    expect(await everythingIn(root)).toEqual(['x']);
+  });
+
   it.each(['swap:claimed', 'swap:verified'] as const)('at %s is completed by a sweep, and told so', async (step) => {
     const stalled = new Stalled(root, step);
     const result = codeOf(stalled.store.put('x', bytes('stalled'), { ifMatch: await etagOf(others, 'x') }));
     await stalled.reached;
-    expect(await textOf(others, 'x')).toBe('zero');
     expect((await others.sweep()).claims).toBe(1);
     expect(await textOf(others, 'x')).toBe('stalled');
     stalled.resume();

@@ -180,10 +180,11 @@ describe('with a KeyRecordStore', () => {
   test('rewraps touch no blob', async () => {
     const { store, mine, kms, reopen } = await scene(true);
     await store.save('a', patterned(BIG));
-    const before = new Map(mine.blobs);
+    const digests = (): Map<string, string> => new Map([...mine.blobs].map(([name, blob]) => [name, digest(blob)]));
+    const before = digests();
     await kms.rotateKey();
     expect(await store.rewrap('a')).toMatchObject({ outcome: 'rewrapped', generation: 3 });
-    expect(mine.blobs).toEqual(before);
+    expect(digests()).toEqual(before);
     const again = await reopen();
     expect(await kmsCalls(kms, () => again.load('a'))).toEqual({ decrypt: 1 });
   });
@@ -215,8 +216,47 @@ describe('fromCheckpointStore() refuses', () => {
     await expectCode(fromCheckpointStore(store as never, { kms: new MemoryKms(), tenant: 'a' }), 'CONFIG_INVALID', /save, load, delete and list/);
   });
 
-  test.each([{ hideNames: true }, { inlineLimitBytes: 10 }, { colour: 'red' }])('options that are not for it: %o', async (options) => {
-    await expectCode(fromCheckpointStore(new MapStore(), { kms: new MemoryKms(), tenant: 'a', ...options }), 'CONFIG_INVALID');
+  test.each([{ hideNames: true }, { inlineLimitBytes: 10 }, { colour: 'red' }, { objects: new MapStore() }, { records: {} }, { records: null }])('options that are not for it: %o', async (options) => {
+    await expectCode(fromCheckpointStore(new MapStore(), { kms: new MemoryKms(), tenant: 'a', ...(options as object) }), 'CONFIG_INVALID');
+  });
+
+  test.each([undefined, null, 'acme'])('options that are none, by a rejection: %o', async (options) => {
+    await expectCode(fromCheckpointStore(new MapStore(), options as never), 'CONFIG_INVALID', /takes options/);
+  });
+
+  test('a listing that is none, gives what are no names, or breaks off', async () => {
+    const listings: readonly (() => unknown)[] = [
+      () => undefined,
+      () => 7,
+      () => ['a.kfk', 7],
+      async function* () {
+        yield await Promise.resolve('a.kfk');
+        throw new Error('secret detail');
+      },
+    ];
+    for (const list of listings) {
+      const mine = Object.assign(new MapStore(), { list });
+      const store = await fromCheckpointStore(mine, { kms: new MemoryKms(), tenant: 'a' });
+      const error = await expectCode(gathered(store.list()), 'STORAGE_FAILURE', /could not list|no name/);
+      expect(JSON.stringify([error.message, error.cause])).not.toContain('secret detail');
+    }
+  });
+
+  test('nothing more of a listing that is left early, and ends it', async () => {
+    let ended = false;
+    const list = async function* (): AsyncGenerator<string, void, undefined> {
+      try {
+        for (;;) yield await Promise.resolve('a.kfk');
+      } finally {
+        ended = true;
+      }
+    };
+    const store = await fromCheckpointStore(Object.assign(new MapStore(), { list }), { kms: new MemoryKms(), tenant: 'a' });
+    for await (const id of store.list()) {
+      expect(id).toBe('a');
+      break;
+    }
+    expect(ended).toBe(true);
   });
 
   test('a store that loads what are no bytes', async () => {

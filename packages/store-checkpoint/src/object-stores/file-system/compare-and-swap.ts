@@ -14,7 +14,9 @@
  *   5. publish   rename the token `P.~E/<r>.new` to P
  *   6. clean     rmdir `P.~E`; fsync the directory; only now is it acknowledged
  *
- * Whoever finds a token in `P.~E` completes it by 4 and 5 (without the unlink).
+ * Whoever finds a token in `P.~E` completes it by 4 and 5 (without the unlink);
+ * whoever reads state E looks for one first, so that a writer who was killed
+ * costs the next one no CONFLICT.
  *
  * Why it holds, however long anyone stops between two steps or if he never comes
  * back:
@@ -45,7 +47,8 @@
  *
  * States are known by their content: one that returns byte for byte to a former
  * content is in that former state again, as the etag says. Records carry a
- * generation and never do. Replacing a content by itself is refused, since both
+ * generation and do so in one case: a save that loses its data puts back the
+ * record that it replaced. Whoever read that one may go on from it. Replacing a content by itself is refused, since both
  * of two writers could succeed. Unconditional puts and deletes break (a): a name
  * is to be written with conditions always or never.
  */
@@ -102,11 +105,11 @@ export async function swap(
   if (!claimed || !(await settle(context, location, expected, movedToken(token, claim)))) throw conflict(location.name);
 }
 
-/** Finishes what another writer has claimed for `state` and not yet published. */
-export async function complete(context: FileSystemContext, location: Location, state: string): Promise<void> {
+/** Finishes what another writer has claimed for `state` and not yet published. Resolves to whether there was such a claim. */
+export async function complete(context: FileSystemContext, location: Location, state: string): Promise<boolean> {
   const claim = claimPath(location, state);
   const token = findToken(location, claim);
-  if (token === undefined) return;
+  if (token === undefined) return false;
   await context.step('help:found');
   if (token.kind === 'gone') {
     revoke(token, location);
@@ -117,6 +120,7 @@ export async function complete(context: FileSystemContext, location: Location, s
     discardDirectory(claim);
     await syncDirectory(location.directory);
   }
+  return true;
 }
 
 /** The one token of a claim, if there is one. */
