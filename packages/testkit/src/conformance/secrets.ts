@@ -15,13 +15,11 @@ export function findSecret(value: unknown, secrets: readonly (string | Uint8Arra
   const searches = secrets.map((secret) => new Search(typeof secret === 'string' ? Buffer.from(secret) : secret));
   const found = (where: string, content: string | Uint8Array): string | undefined =>
     searches.some((search) => search.matches(content)) ? where : undefined;
-  for (const [where, text] of printed(value)) {
-    const place = found(where, text);
-    if (place !== undefined) return place;
-  }
-  for (const [where, content] of reachable(value)) {
-    const place = found(where, content);
-    if (place !== undefined) return place;
+  for (const look of [reachable, printed]) {
+    for (const [where, content] of look(value)) {
+      const place = found(where, content);
+      if (place !== undefined) return place;
+    }
   }
   return undefined;
 }
@@ -65,13 +63,16 @@ function base64Spellings(bytes: Buffer): string[] {
   });
 }
 
+/** What lies deeper was found before; to print all of a connection that hangs on an error would take too long. */
+const PRINTED_DEPTH = 6;
+
 /** What printing it in any of the usual ways shows. */
 function* printed(value: unknown): Generator<[string, string]> {
   const ways: readonly (readonly [string, () => string | undefined])[] = [
     ['its text', () => String(value)],
     ['JSON', () => JSON.stringify(value)],
     ['inspect()', () => inspect(value)],
-    ['inspect() to any depth', () => inspect(value, { depth: Infinity, showHidden: true, getters: true, maxArrayLength: null, maxStringLength: null })],
+    ['inspect() of hidden properties', () => inspect(value, { depth: PRINTED_DEPTH, showHidden: true, getters: true, maxArrayLength: null, maxStringLength: null })],
   ];
   for (const [where, print] of ways) {
     const text = quietly(print);
@@ -108,7 +109,7 @@ function members(path: string, value: object): [string, unknown][] {
   if (value instanceof Map) for (const [key, item] of value) found.push([`${path} key`, key], [`${path} entry`, item]);
   if (value instanceof Set) for (const item of value) found.push([`${path} item`, item]);
   for (let holder: object | null = value; holder !== null && !BUILT_IN.has(holder); holder = Object.getPrototypeOf(holder) as object | null) {
-    for (const key of Reflect.ownKeys(holder)) {
+    for (const key of quietly(() => Reflect.ownKeys(holder)) ?? []) {
       // Names of properties can be secrets too.
       found.push([`${path} property name`, typeof key === 'symbol' ? key.description : key]);
       const item = quietly(() => Reflect.get(holder, key, value) as unknown);

@@ -1,8 +1,8 @@
-import { KeyfoldError, type ErrorCode } from '@keyfold/core/provider';
+import { KeyfoldError, type ErrorCode, type KmsClient } from '@keyfold/core/provider';
 import { MemoryKms } from '@keyfold/core/testing';
 import type { KmsConformanceOptions, KmsFault, KmsFaults } from '../../src/index.ts';
 
-/** Two memory KMSs; `Kms` may be a broken kind of them. */
+/** Two memory KMSs. */
 export interface MemorySubject {
   readonly client: MemoryKms;
   readonly other: MemoryKms;
@@ -52,12 +52,31 @@ export const MEMORY_FAULTS: KmsFaults<MemorySubject> = {
 
 export const CREDENTIAL = 'the-password-of-the-memory';
 
-/** Everything that a MemoryKms has to declare. */
+/** A client of the same key that is closed by itself. */
+export function anotherClientOf(kms: MemoryKms): KmsClient {
+  const { provider, keyId, capabilities } = kms;
+  return {
+    provider,
+    keyId,
+    capabilities,
+    encrypt: (plaintext, options) => kms.encrypt(plaintext, options),
+    decrypt: (wrapped, options) => kms.decrypt(wrapped, options),
+    generateDataKey: (options) => kms.generateDataKey(options),
+    currentKeyVersion: (options) => kms.currentKeyVersion(options),
+    listKeyVersions: (options) => kms.listKeyVersions(options),
+    rotateKey: (options) => kms.rotateKey(options),
+    testConnection: (options) => kms.testConnection(options),
+    close: () => Promise.resolve(),
+  };
+}
+
+/** Everything that a MemoryKms has to declare; `Kms` may be a broken kind of it. */
 export function memoryOptions(Kms: typeof MemoryKms = MemoryKms): KmsConformanceOptions<MemorySubject> {
   return {
     setUp: () => ({ client: new Kms('one'), other: new Kms('two') }),
     capabilities: { authenticatedWraps: true, contextBinding: 'aad', rotation: true, versions: true },
     calls: ({ client, other }) => [client, other].reduce((sum, { calls }) => sum + [...calls.values()].reduce((all, each) => all + each, 0), 0),
+    reopen: ({ client }) => anotherClientOf(client),
     credentials: () => [CREDENTIAL],
     faults: MEMORY_FAULTS,
     neverMs: 1_000,

@@ -109,10 +109,22 @@ const ALIKE: readonly (readonly [EncryptionContext, EncryptionContext])[] = [
   [{ tenant: 'acme' }, { tenant: 'Acme' }],
   [{ tenant: 'acme' }, { tenant: 'acme ' }],
   [{ tenant: 'caf\u00e9' }, { tenant: 'cafe\u0301' }],
-  [{ tenant: 'a","scope":"b' }, { tenant: 'a', scope: 'b' }],
-  [{ tenant: 'a&scope=b' }, { tenant: 'a', scope: 'b' }],
+  ...movedBoundary('&', '='),
+  ...movedBoundary('","', '":"'),
+  ...movedBoundary(',', ':'),
   [{ tenant: '\u{1f512}' }, { tenant: '\u{1f513}' }],
 ];
+
+/** What comes out the same when members are joined to a text, in either order, and separators are not escaped. */
+function movedBoundary(between: string, equals: string): (readonly [EncryptionContext, EncryptionContext])[] {
+  return [
+    ['tenant', 'scope'],
+    ['scope', 'tenant'],
+  ].map(([first = '', second = '']) => {
+    const next = `${between}${second}${equals}`;
+    return [{ [first]: `a${next}b`, [second]: 'c' }, { [first]: 'a', [second]: `b${next}c` }];
+  });
+}
 
 function changed(wrapped: WrappedKey, ciphertext: Uint8Array): WrappedKey {
   return { ...wrapped, ciphertext };
