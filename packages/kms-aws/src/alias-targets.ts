@@ -2,6 +2,7 @@ import { isKeyfoldError, throwIfAborted, type Clock } from '@keyfold/core/provid
 import { listAliases } from './alias-listing.ts';
 import { keyIdBeside, type ResolvedKey } from './key-name.ts';
 import type { KmsCalls, SignalOptions } from './kms-calls.ts';
+import { SharedWork } from './shared-work.ts';
 
 /** Milliseconds for which a listing is believed: how long a key whose alias was removed may still unwrap. */
 const MAX_AGE_MS = 300_000;
@@ -18,7 +19,7 @@ export class AliasTargets {
   readonly #clock: Clock;
   #known: ReadonlySet<string> = new Set();
   #readAt: number | undefined;
-  #reading: Promise<void> | undefined;
+  #reading: SharedWork | undefined;
 
   constructor(calls: KmsCalls, alias: ResolvedKey, clock: Clock) {
     this.#calls = calls;
@@ -26,14 +27,17 @@ export class AliasTargets {
     this.#clock = clock;
   }
 
-  /** Whether a key is among them; asks AWS when that is not known, or not lately. */
-  async allows(keyId: string, { signal }: SignalOptions): Promise<boolean> {
+  /**
+   * Whether a key is among them; asks AWS when that is not known, or not lately.
+   * @param namedBy who named the key: what a record names costs a limited number of calls
+   */
+  async allows(keyId: string, namedBy: 'record' | 'service', { signal }: SignalOptions): Promise<boolean> {
+    throwIfAborted(signal);
     const known = this.#known.has(keyId);
-    const age = this.#readAt === undefined ? undefined : this.#clock.now() - this.#readAt;
-    // A clock that was set back says nothing about age: read anew.
-    if (age !== undefined && age >= 0 && age < (known ? MAX_AGE_MS : MIN_GAP_MS)) return known;
+    if (this.#isFresh(known ? MAX_AGE_MS : namedBy === 'record' ? MIN_GAP_MS : 0)) return known;
     try {
-      await this.#refresh(signal);
+      if (this.#reading?.over !== false) this.#reading = new SharedWork((shared) => this.#read({ signal: shared }));
+      await this.#reading.join(signal);
     } catch (error) {
       // What AWS said before holds while it says nothing.
       if (known && (isKeyfoldError(error, 'KMS_UNAVAILABLE') || isKeyfoldError(error, 'KMS_THROTTLED'))) return true;
@@ -42,46 +46,22 @@ export class AliasTargets {
     return this.#known.has(keyId);
   }
 
-  /** One listing for all who wait for it; who gives up waiting does not end it for the others. */
-  async #refresh(signal: AbortSignal | undefined): Promise<void> {
-    this.#reading ??= this.#read().finally(() => {
-      this.#reading = undefined;
-    });
-    await untilAborted(this.#reading, signal);
+  #isFresh(maxAgeMs: number): boolean {
+    if (this.#readAt === undefined) return false;
+    const age = this.#clock.now() - this.#readAt;
+    // A clock that was set back says nothing about age: read anew.
+    return age >= 0 && age < maxAgeMs;
   }
 
-  async #read(): Promise<void> {
+  async #read(signals: SignalOptions): Promise<void> {
     const startedAt = this.#clock.now();
-    const { current, numbered } = await listAliases(this.#calls, this.#alias, {});
-    const known = new Set(numbered.map(({ keyId }) => keyId));
-    if (current !== undefined) known.add(current);
+    const { current, numbered } = await listAliases(this.#calls, this.#alias, signals);
     // Listings lag behind a moved alias, and never show another account's: ask for its key, too.
-    const direct = await this.#target();
-    if (direct !== undefined) known.add(direct);
-    this.#known = known;
-    this.#readAt = startedAt;
-  }
-
-  async #target(): Promise<string | undefined> {
-    const { KeyMetadata: metadata } = await this.#calls.call('DescribeKey', {}, (api, options) =>
+    const { KeyMetadata: metadata } = await this.#calls.call('DescribeKey', signals, (api, options) =>
       api.describeKey({ KeyId: this.#alias.arn }, options),
     );
-    return keyIdBeside(this.#alias, metadata?.Arn);
+    const targets = [current, keyIdBeside(this.#alias, metadata?.Arn), ...numbered.map(({ keyId }) => keyId)];
+    this.#known = new Set(targets.filter((keyId) => keyId !== undefined));
+    this.#readAt = startedAt;
   }
-}
-
-async function untilAborted(work: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
-  throwIfAborted(signal);
-  if (signal === undefined) return work;
-  let stop = (): void => undefined;
-  const aborted = new Promise<void>((resolve) => {
-    stop = resolve;
-  });
-  signal.addEventListener('abort', stop, { once: true });
-  try {
-    await Promise.race([work, aborted]);
-  } finally {
-    signal.removeEventListener('abort', stop);
-  }
-  throwIfAborted(signal);
 }

@@ -9,11 +9,12 @@ import {
 } from '@keyfold/core/provider';
 import type { AliasTargets } from './alias-targets.ts';
 import { testHealth } from './health.ts';
-import { awsContext } from './kms-context.ts';
+import { awsContext, awsContextIfAny } from './kms-context.ts';
 import type { KmsCalls, SignalOptions } from './kms-calls.ts';
 import { keyArn, keyIdBeside, type ResolvedKey } from './key-name.ts';
 import { keyOfVersion, versionName, type KeyVersions } from './key-versions.ts';
 import type { Rotator } from './rotation/rotator.ts';
+import type { AwsEncryptionContext } from './sdk.ts';
 
 /** What AWS calls its only algorithm for symmetric keys, AES-256-GCM. */
 const WRAP_ALGORITHM = 'SYMMETRIC_DEFAULT';
@@ -60,18 +61,14 @@ export class AwsKmsClient implements KmsClient {
     if (!(plaintext instanceof Uint8Array) || plaintext.byteLength < 1 || plaintext.byteLength > MAX_PLAINTEXT_BYTES) {
       throw new KeyfoldError('INVALID_ARGUMENT', `A key to wrap has 1 to ${MAX_PLAINTEXT_BYTES} bytes.`);
     }
-    const { calls, key } = this.#parts;
     const native = awsContext(context);
-    const answer = await calls.call('Encrypt', { signal }, (api, options) =>
-      api.encrypt({ KeyId: key.arn, Plaintext: plaintext, EncryptionContext: native }, options),
-    );
-    const keyId = this.#answered(answer.KeyId);
-    const ciphertext = requireBytes(answer.CiphertextBlob, MAX_WRAPPED_BYTES);
-    const opened = await this.#decryptUnder(keyId, ciphertext, { context, signal });
-    const same = constantTimeEqual(opened.plaintext, plaintext);
-    opened.plaintext.fill(0);
-    if (!same) throw new KeyfoldError('KMS_PROTOCOL_ERROR', 'AWS KMS wrapped another key than it was given.');
-    return this.#wrapped(keyId, opened.material, ciphertext);
+    // The caller may zero its array as soon as it has the promise.
+    const dek = new Uint8Array(plaintext);
+    try {
+      return await this.#encryptVerified(dek, native, { signal });
+    } finally {
+      dek.fill(0);
+    }
   }
 
   /**
@@ -83,12 +80,13 @@ export class AwsKmsClient implements KmsClient {
     if (wrapped.provider !== this.provider || wrapped.keyId !== this.keyId) {
       throw new KeyfoldError('KEY_NOT_FOUND', 'This key was wrapped by another KMS or key than the configured one.');
     }
-    const { byteLength } = wrapped.ciphertext;
-    if (wrapped.algorithm !== WRAP_ALGORITHM || byteLength < 1 || byteLength > MAX_WRAPPED_BYTES) {
+    const native = awsContextIfAny(context);
+    const ciphertext = new Uint8Array(wrapped.ciphertext);
+    if (native === undefined || wrapped.algorithm !== WRAP_ALGORITHM || ciphertext.byteLength < 1 || ciphertext.byteLength > MAX_WRAPPED_BYTES) {
       throw new KeyfoldError('INVALID_CIPHERTEXT', 'The wrapped key is damaged, or belongs to another key or encryption context.');
     }
     const keyId = await this.#allowedKey(wrapped, { signal });
-    return (await this.#decryptUnder(keyId, wrapped.ciphertext, { context, signal })).plaintext;
+    return (await this.#decryptUnder(keyId, ciphertext, native, { signal })).plaintext;
   }
 
   /** @throws KeyfoldError INVALID_ARGUMENT, KMS_PROTOCOL_ERROR (no key of 32 bytes), and the codes of KmsClient */
@@ -102,7 +100,7 @@ export class AwsKmsClient implements KmsClient {
     try {
       if (plaintext.byteLength !== DEK_BYTES) throw new KeyfoldError('KMS_PROTOCOL_ERROR', `AWS KMS made a data key that has no ${DEK_BYTES} bytes.`);
       const ciphertext = requireBytes(answer.CiphertextBlob, MAX_WRAPPED_BYTES);
-      return { plaintext, wrapped: this.#wrapped(this.#answered(answer.KeyId), answer.KeyMaterialId, ciphertext) };
+      return { plaintext, wrapped: this.#wrapped(await this.#answered(answer.KeyId, { signal }), answer.KeyMaterialId, ciphertext) };
     } catch (error) {
       plaintext.fill(0);
       throw error;
@@ -146,11 +144,30 @@ export class AwsKmsClient implements KmsClient {
     return Promise.resolve();
   }
 
-  async #decryptUnder(keyId: string, ciphertext: Uint8Array, { context, signal }: KmsCallOptions): Promise<{ plaintext: Uint8Array; material: string | undefined }> {
+  /** Encrypt does not tell which key material it used: Decrypt does, and proves the wrap. */
+  async #encryptVerified(dek: Uint8Array, native: AwsEncryptionContext, signals: SignalOptions): Promise<WrappedKey> {
     const { calls, key } = this.#parts;
-    const native = awsContext(context);
+    const answer = await calls.call('Encrypt', signals, (api, options) =>
+      api.encrypt({ KeyId: key.arn, Plaintext: dek, EncryptionContext: native }, options),
+    );
+    const keyId = await this.#answered(answer.KeyId, signals);
+    const ciphertext = requireBytes(answer.CiphertextBlob, MAX_WRAPPED_BYTES);
+    const opened = await this.#decryptUnder(keyId, ciphertext, native, signals);
+    const same = constantTimeEqual(opened.plaintext, dek);
+    opened.plaintext.fill(0);
+    if (!same) throw new KeyfoldError('KMS_PROTOCOL_ERROR', 'AWS KMS wrapped another key than it was given.');
+    return this.#wrapped(keyId, opened.material, ciphertext);
+  }
+
+  async #decryptUnder(
+    keyId: string,
+    ciphertext: Uint8Array,
+    native: AwsEncryptionContext,
+    signals: SignalOptions,
+  ): Promise<{ plaintext: Uint8Array; material: string | undefined }> {
+    const { calls, key } = this.#parts;
     const arn = keyArn(key, keyId);
-    const answer = await calls.call('Decrypt', { signal }, (api, options) =>
+    const answer = await calls.call('Decrypt', signals, (api, options) =>
       api.decrypt({ KeyId: arn, CiphertextBlob: ciphertext, EncryptionContext: native }, options),
     );
     const plaintext = takeSecret(answer.Plaintext, MAX_PLAINTEXT_BYTES);
@@ -164,21 +181,23 @@ export class AwsKmsClient implements KmsClient {
     const { key, targets } = this.#parts;
     if (targets === undefined) return key.name;
     const keyId = keyOfVersion(keyVersion);
-    if (keyId !== undefined && (await targets.allows(keyId, signals))) return keyId;
+    if (keyId !== undefined && (await targets.allows(keyId, 'record', signals))) return keyId;
     throw new KeyfoldError(
       'KEY_NOT_ALLOWED',
       `This key was wrapped by a key that neither ${key.name} nor one of ${key.name}-v1, ${key.name}-v2, ... points at. If that key is yours, give it such an alias.`,
     );
   }
 
-  /** Which key an answer is by: the configured one, or one beside the configured alias. */
-  #answered(arn: string | undefined): string {
-    const { key } = this.#parts;
+  /** Which key wrapped: the configured one, or one behind the alias. A wrap that decrypt() would refuse must not reach a record. */
+  async #answered(arn: string | undefined, signals: SignalOptions): Promise<string> {
+    const { key, targets } = this.#parts;
     const keyId = keyIdBeside(key, arn);
-    if (keyId === undefined || (key.kind === 'key' && keyId !== key.name)) {
-      throw new KeyfoldError('KMS_PROTOCOL_ERROR', 'AWS KMS answered for another key than the configured one.');
-    }
-    return keyId;
+    const expected = keyId !== undefined && (targets === undefined ? keyId === key.name : await targets.allows(keyId, 'service', signals));
+    if (expected) return keyId;
+    throw new KeyfoldError(
+      'KMS_PROTOCOL_ERROR',
+      `AWS KMS wrapped with another key than the configured one${targets === undefined ? '' : ', to which no alias leads (try again if the alias was moved a moment ago)'}.`,
+    );
   }
 
   #wrapped(keyId: string, material: string | undefined, ciphertext: Uint8Array): WrappedKey {

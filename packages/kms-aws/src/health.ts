@@ -59,11 +59,5 @@ function explain(error: unknown, { reachable }: { reachable: boolean }): Partial
   const { code, message, cause } = error;
   const unsent = code === 'AUTHENTICATION_FAILED' && NO_CREDENTIALS.has((cause as { name?: string } | undefined)?.name ?? '');
   const answered = !unsent && !NOT_REACHED.some((other) => other === code);
-  return {
-    reachable: reachable || answered,
-    // Refusals for another reason than a missing right.
-    ...(code === 'KEY_DISABLED' && { permitted: true }),
-    // A disabled key refuses before anything else; who is denied knows no more than before.
-    problem: { code, message },
-  };
+  return { reachable: reachable || answered, problem: { code, message } };
 }

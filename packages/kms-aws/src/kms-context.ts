@@ -8,10 +8,19 @@ import type { AwsEncryptionContext } from './sdk.ts';
  * @throws KeyfoldError INVALID_ARGUMENT
  */
 export function awsContext(context: EncryptionContext): AwsEncryptionContext {
-  encodeWrapContext(context);
-  const { purpose, ...names } = context;
-  if (purpose !== 'wrap' || 'keyfold' in names) {
+  const native = awsContextIfAny(context);
+  if (native === undefined) {
     throw new KeyfoldError('INVALID_ARGUMENT', 'The encryption context of a wrap has the purpose "wrap" and no key "keyfold".');
   }
-  return { ...names, keyfold: '1' };
+  return native;
+}
+
+/**
+ * The same for unwrapping: undefined for a context under which nothing can have been wrapped.
+ * @throws KeyfoldError INVALID_ARGUMENT for what is no context at all
+ */
+export function awsContextIfAny(context: EncryptionContext): AwsEncryptionContext | undefined {
+  encodeWrapContext(context);
+  const { purpose, ...names } = context;
+  return purpose === 'wrap' && !('keyfold' in names) ? { ...names, keyfold: '1' } : undefined;
 }
