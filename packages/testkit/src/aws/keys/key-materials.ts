@@ -24,7 +24,7 @@ export class KeyMaterials {
   #onDemandCount = 0;
 
   /** All materials, oldest first. */
-  get materials(): readonly KeyMaterial[] {
+  get all(): readonly KeyMaterial[] {
     return this.#materials;
   }
 

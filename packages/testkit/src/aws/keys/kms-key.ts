@@ -52,6 +52,10 @@ export class KmsKey {
     return this.init.family !== undefined && this.init.family.primaryRegion !== this.init.region;
   }
 
+  get isPendingDeletion(): boolean {
+    return this.#state === 'PendingDeletion' || this.#state === 'PendingReplicaDeletion';
+  }
+
   /** When it will be gone; undefined while its replicas keep it. */
   get deletionAt(): number | undefined {
     return this.#deletionAt;

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { KeyMaterials } from './key-materials.ts';
 import { KEY_SPECS, SYMMETRIC } from './key-specs.ts';
-import { KmsKey, type KeyFamily } from './kms-key.ts';
+import { KmsKey, type KeyFamily, type KmsKeyInit } from './kms-key.ts';
 
 /** An alias of a key. */
 export interface Alias {
@@ -59,9 +59,9 @@ export class KmsRegion {
   }
 
   /** A replica of a multi-Region key of another region. */
-  addReplica(primary: KmsKey, family: KeyFamily, description: string, createdAt: number, readyAt: number): KmsKey {
+  addReplica(primary: KmsKey, family: KeyFamily, own: Pick<KmsKeyInit, 'description' | 'createdAt' | 'readyAt'>): KmsKey {
     const arn = this.keyArn(primary.init.id);
-    const replica = new KmsKey({ ...primary.init, arn, region: this.name, description, createdAt, readyAt });
+    const replica = new KmsKey({ ...primary.init, ...own, arn, region: this.name });
     family.members.set(this.name, replica);
     this.keys.set(replica.init.id, replica);
     return replica;

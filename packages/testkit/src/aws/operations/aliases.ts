@@ -17,7 +17,7 @@ export const createAlias = define(
     const { aliases } = call.region;
     checkName(input.AliasName);
     call.authorize('CreateAlias', call.region.aliasArn(input.AliasName));
-    const key = call.useKey({ action: 'CreateAlias', identifier: input.TargetKeyId });
+    const key = targetKey(call, 'CreateAlias', input.TargetKeyId);
     key.checkNotPending(call.now);
     if (aliases.has(input.AliasName)) {
       throw new AwsError('AlreadyExistsException', `An alias with the name ${call.region.aliasArn(input.AliasName)} already exists`);
@@ -39,7 +39,7 @@ export const updateAlias = define(
     const alias = aliases.get(input.AliasName);
     if (alias === undefined) throw notFound(`Alias ${call.region.aliasArn(input.AliasName)} is not found.`);
     const from = call.useKey({ action: 'UpdateAlias', identifier: alias.targetKeyId });
-    const to = call.useKey({ action: 'UpdateAlias', identifier: input.TargetKeyId });
+    const to = targetKey(call, 'UpdateAlias', input.TargetKeyId);
     to.checkNotPending(call.now);
     if (from.init.usage !== to.init.usage || (from.init.materials === undefined) !== (to.init.materials === undefined)) {
       throw validationError('The current and new KMS keys of an alias must be of the same type and have the same key usage.');
@@ -83,6 +83,11 @@ export const listAliases = define(
     return { Aliases, ...paging };
   },
 );
+
+function targetKey(call: Call, action: string, identifier: string): KmsKey {
+  if (/(?:^|:)alias\//.test(identifier)) throw validationError('Aliases must refer to keys. Not aliases');
+  return call.useKey({ action, identifier });
+}
 
 function checkName(name: string): void {
   if (!name.startsWith('alias/')) {

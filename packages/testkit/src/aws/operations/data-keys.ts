@@ -3,7 +3,7 @@ import { validationError } from '../wire/aws-error.ts';
 import { integer, required, text, type Parsed } from '../wire/shape.ts';
 import type { Call } from './call.ts';
 import { encryptUnder, usableKey } from './cryptographic-key.ts';
-import { cryptographic, define, encryptionContext, endDryRun, keyId, refuseGrantTokens } from './define.ts';
+import { cryptographic, define, enclave, encryptionContext, endDryRun, keyId, refuseGrantTokens, refuseRecipient } from './define.ts';
 import type { Output } from './operation.ts';
 
 const BYTES: Readonly<Record<string, number>> = { AES_256: 32, AES_128: 16 };
@@ -17,7 +17,8 @@ const input = {
 } as const;
 
 /** GenerateDataKey. */
-export const generateDataKey = define('GenerateDataKey', input, (call, request) => {
+export const generateDataKey = define('GenerateDataKey', { ...input, ...enclave }, (call, request) => {
+  refuseRecipient(request.Recipient);
   return generate(call, 'GenerateDataKey', request);
 });
 

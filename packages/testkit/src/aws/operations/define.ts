@@ -1,5 +1,5 @@
-import { AwsError } from '../wire/aws-error.ts';
-import { blob, flag, integer, list, parseInput, required, stringMap, text, type Shape } from '../wire/shape.ts';
+import { AwsError, validationError } from '../wire/aws-error.ts';
+import { blob, flag, integer, list, parseInput, required, stringMap, structure, text, type Shape } from '../wire/shape.ts';
 import type { Operation, Run } from './operation.ts';
 
 /** An operation from its parts. */
@@ -26,12 +26,20 @@ export const cryptographic = {
   DryRun: flag,
 } as const;
 
+/** What the operations take that can answer to an enclave. */
+export const enclave = { Recipient: structure({}) } as const;
+
 /** The members of an operation that names a key and nothing else. */
 export const keyIdOnly = { KeyId: required(keyId) } as const;
 
 /** @throws AwsError InvalidGrantTokenException: this server has no grants */
 export function refuseGrantTokens(tokens: readonly string[] | undefined): void {
   if (tokens !== undefined && tokens.length > 0) throw new AwsError('InvalidGrantTokenException', 'This server has no grants.');
+}
+
+/** @throws AwsError ValidationException: this server has no enclaves, and would answer with the plaintext */
+export function refuseRecipient(recipient: object | undefined): void {
+  if (recipient !== undefined) throw validationError('This server has no enclaves; leave out Recipient.');
 }
 
 /** @throws AwsError DryRunOperationException where only the permission was asked for */

@@ -1,14 +1,12 @@
-import { list, required, text } from '../wire/shape.ts';
-import { define, keyId, limit, marker, refuseGrantTokens } from './define.ts';
+import { define, keyIdOnly, limit, marker } from './define.ts';
 import { keyMetadata } from './key-metadata.ts';
 import { page } from './page.ts';
 
 /** DescribeKey. */
 export const describeKey = define(
   'DescribeKey',
-  { KeyId: required(keyId), GrantTokens: list(text({ min: 1, max: 8192 }), { max: 10 }) },
+  keyIdOnly,
   (call, input) => {
-    refuseGrantTokens(input.GrantTokens);
     const key = call.useKey({ action: 'DescribeKey', identifier: input.KeyId, aliases: 'with aliases' });
     return { KeyMetadata: keyMetadata(key, call.now) };
   },

@@ -6,10 +6,12 @@ import {
   cryptographic,
   define,
   encryptionContext,
+  enclave,
   endDryRun,
   keyId,
   plaintext,
   refuseGrantTokens,
+  refuseRecipient,
 } from './define.ts';
 
 const SYMMETRIC_DEFAULT = 'SYMMETRIC_DEFAULT';
@@ -51,9 +53,11 @@ export const decrypt = define(
     EncryptionContext: encryptionContext,
     EncryptionAlgorithm: algorithm,
     ...cryptographic,
+    ...enclave,
   },
   (call, input) => {
     refuseGrantTokens(input.GrantTokens);
+    refuseRecipient(input.Recipient);
     const { key, material } = keyOfCiphertext(call, {
       action: 'Decrypt',
       operation: 'Decrypt',
