@@ -1,4 +1,5 @@
 import { KeyfoldError, constantTimeEqual, isKeyfoldError, wrapContext, type EncryptionContext, type KmsClient, type KmsHealth } from '@keyfold/core/provider';
+import { awsError } from './error-codes.ts';
 import type { ResolvedKey } from './key-name.ts';
 import { describeKey, stateOf } from './key-versions.ts';
 import type { KmsCalls, SignalOptions } from './kms-calls.ts';
@@ -53,10 +54,7 @@ async function roundTrip(client: KmsClient, context: EncryptionContext, { signal
 }
 
 function explain(error: unknown, { reachable }: { reachable: boolean }): Partial<KmsHealth> {
-  if (!isKeyfoldError(error)) {
-    return { problem: { code: 'KMS_PROTOCOL_ERROR', message: 'AWS KMS failed in an unforeseen way.' } };
-  }
-  const { code, message, cause } = error;
+  const { code, message, cause } = isKeyfoldError(error) ? error : awsError(error, 'The test of the connection');
   const unsent = code === 'AUTHENTICATION_FAILED' && NO_CREDENTIALS.has((cause as { name?: string } | undefined)?.name ?? '');
   const answered = !unsent && !NOT_REACHED.some((other) => other === code);
   return { reachable: reachable || answered, problem: { code, message } };
