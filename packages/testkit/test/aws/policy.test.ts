@@ -111,6 +111,8 @@ describe('a condition on the encryption context', () => {
     ],
     ['holds for the alias', { StringEquals: { 'kms:RequestAlias': 'alias/app' } }, undefined, true],
     ['holds for another alias', { StringEquals: { 'kms:RequestAlias': 'alias/b' } }, undefined, false],
+    ['holds for one of the key\'s aliases', { 'ForAnyValue:StringLike': { 'kms:ResourceAliases': ['alias/b', 'alias/a*'] } }, undefined, true],
+    ['holds for none of the key\'s aliases', { 'ForAnyValue:StringLike': { 'kms:ResourceAliases': 'alias/b*' } }, undefined, false],
     ['does not read the prototype', { Null: { 'kms:EncryptionContext:toString': 'true' } }, tenant('a'), true],
   ])('%s', async (_, Condition, EncryptionContext, allowed) => {
     const server = await startServer();
@@ -118,6 +120,14 @@ describe('a condition on the encryption context', () => {
     const client = callerWith(server, allow('kms:Encrypt', '*', Condition));
     const outcome = await decides(client.send(new EncryptCommand({ KeyId: 'alias/app', Plaintext, EncryptionContext })));
     expect(outcome).toBe(allowed ? 'allowed' : 'AccessDeniedException');
+  });
+
+  it('knows the aliases of a key that is named by its ARN', async () => {
+    const server = await startServer();
+    const { arn } = server.createKey({ alias: 'alias/app' });
+    const client = callerWith(server, allow('kms:Encrypt', '*', { 'ForAnyValue:StringLike': { 'kms:ResourceAliases': 'alias/app' } }));
+    expect(await decides(client.send(new EncryptCommand({ KeyId: arn, Plaintext })))).toBe('allowed');
+    expect(await decides(client.send(new EncryptCommand({ KeyId: server.createKey().arn, Plaintext })))).toBe('AccessDeniedException');
   });
 
   it('holds for Decrypt whether or not it names the key', async () => {

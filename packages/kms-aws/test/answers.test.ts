@@ -1,0 +1,164 @@
+import type { KMS } from '@aws-sdk/client-kms';
+import type { AwsKmsServer } from '@keyfold/testkit/aws';
+import { describe, expect, test } from 'vitest';
+import { AwsKms } from '../src/index.ts';
+import { CONTEXT, KEY_ARN } from './support/constants.ts';
+import { failure } from './support/expect-code.ts';
+import { collect } from './support/collect.ts';
+import { administrator, open, startServer } from './support/server.ts';
+
+/** A client of the user's that puts answers of its own in the place of AWS's. */
+function answering(server: AwsKmsServer, answers: Partial<Record<keyof KMS, (input: never) => unknown>>): KMS {
+  return Object.assign(administrator(server), answers);
+}
+
+describe('answers that are about something else', () => {
+  test.each([
+    ['nothing', {}],
+    ['no ARN', { KeyMetadata: { KeyId: 'k' } }],
+    ['an alias', { KeyMetadata: { Arn: 'arn:aws:kms:eu-west-1:111122223333:alias/app' } }],
+    ['a bare id', { KeyMetadata: { Arn: '1234' } }],
+    ['a key of another region', { KeyMetadata: { Arn: KEY_ARN.replace('eu-west-1', 'us-east-1') } }],
+  ])('a description of %s opens no alias', async (_, answer) => {
+    const server = await startServer();
+    const client = answering(server, { describeKey: () => Promise.resolve(answer) });
+    await failure('KMS_PROTOCOL_ERROR', () => open(server, 'alias/app', { client }));
+  });
+
+  test('a description of another key opens no key id, and none of another account an alias ARN', async () => {
+    const server = await startServer();
+    const client = answering(server, { describeKey: () => Promise.resolve({ KeyMetadata: { Arn: KEY_ARN } }) });
+    await failure('KMS_PROTOCOL_ERROR', () => open(server, 'another-id', { client }));
+    await failure('KMS_PROTOCOL_ERROR', () => open(server, 'arn:aws:kms:eu-west-1:999999999999:alias/app', { client }));
+    expect((await open(server, 'alias/app', { client })).keyId).toBe('arn:aws:kms:eu-west-1:111122223333:alias/app');
+    expect((await open(server, 'arn:aws:kms:eu-west-1:111122223333:alias/app', { client })).keyId).toBe('arn:aws:kms:eu-west-1:111122223333:alias/app');
+  });
+
+  test.each([undefined, KEY_ARN, KEY_ARN.replace('111122223333', '999999999999')])('the current version of another key is refused: %s', async (Arn) => {
+    const server = await startServer();
+    const client = answering(server, { describeKey: () => Promise.resolve({ KeyMetadata: { Arn } }) });
+    const kms = await open(server, server.createKey().arn, { client });
+    await failure('KMS_PROTOCOL_ERROR', () => kms.currentKeyVersion());
+    await failure('KMS_PROTOCOL_ERROR', () => collect(kms.listKeyVersions()));
+  });
+
+  test.each(['', 'a b', 'x'.repeat(101), '\u00fc'])('a material id that no key record could hold is refused: %j', async (KeyMaterialId) => {
+    const server = await startServer();
+    const real = administrator(server);
+    const client = answering(server, { generateDataKey: async (input) => ({ ...(await real.generateDataKey(input)), KeyMaterialId }) });
+    const kms = await open(server, server.createKey().arn, { client });
+    await failure('KMS_PROTOCOL_ERROR', () => kms.generateDataKey({ context: CONTEXT }));
+  });
+
+  test('a key that is made elsewhere is never given an alias', async () => {
+    const server = await startServer();
+    const { keyId } = server.createKey({ alias: 'alias/app' });
+    await administrator(server).createAlias({ AliasName: 'alias/app-v1', TargetKeyId: keyId });
+    const client = answering(server, { createKey: () => Promise.resolve({ KeyMetadata: { Arn: KEY_ARN.replace('eu-west-1', 'us-east-1') } }) });
+    const kms = await open(server, 'alias/app', { client });
+    await failure('KMS_PROTOCOL_ERROR', () => kms.rotateKey());
+    expect(server.requests.count('CreateAlias')).toBe(1);
+  });
+
+  test('answers without bytes are no keys', async () => {
+    const server = await startServer();
+    server.faults.inject({ kind: 'omit', members: ['Plaintext'] });
+    const kms = await open(server, server.createKey().arn);
+    await failure('KMS_PROTOCOL_ERROR', () => kms.generateDataKey({ context: CONTEXT }));
+    server.faults.inject({ kind: 'omit', members: ['CiphertextBlob'] });
+    await failure('KMS_PROTOCOL_ERROR', () => kms.generateDataKey({ context: CONTEXT }));
+  });
+
+  test('a material that is current and not listed yet is a version all the same', async () => {
+    const server = await startServer();
+    const client = answering(server, { listKeyRotations: () => Promise.resolve({ Rotations: [{ KeyMaterialId: 'older', KeyMaterialState: 'NON_CURRENT' }, { KeyMaterialId: 'later', KeyMaterialState: 'PENDING_ROTATION' }, { KeyMaterialId: 'away', ImportState: 'PENDING_IMPORT' }] }) });
+    const kms = await open(server, server.createKey().arn, { client });
+    const current = await kms.currentKeyVersion();
+    expect(current.createdAt).toBeUndefined();
+    expect((await collect(kms.listKeyVersions())).map(({ id, state }) => [id, state])).toEqual([[current.id, 'enabled'], ['older', 'enabled'], ['away', 'disabled']]);
+  });
+
+  test('a key without a state is of an unknown one', async () => {
+    const server = await startServer();
+    server.faults.inject({ kind: 'omit', members: ['KeyState'], count: 'always' });
+    expect(await (await open(server, server.createKey().arn)).currentKeyVersion()).toMatchObject({ state: 'unknown' });
+  });
+});
+
+describe('a client that is passed', () => {
+  test('may keep its region to itself', async () => {
+    const server = await startServer();
+    const real = administrator(server);
+    const { arn, keyId } = server.createKey();
+    const client = { ...nothing, describeKey: (input: { KeyId: string }) => real.describeKey(input), generateDataKey: (input: Parameters<typeof real.generateDataKey>[0]) => real.generateDataKey(input) };
+    expect((await AwsKms.open({ keyId: arn, client })).keyId).toBe(arn);
+    expect((await AwsKms.open({ keyId, client })).keyId).toBe(arn);
+    expect((await AwsKms.open({ keyId, client: { ...client, config: { region: 'eu-west-1' } } })).keyId).toBe(arn);
+    await failure('CONFIG_INVALID', () => AwsKms.open({ keyId: arn.replace('eu-west-1', '*').replace('key/', 'key/mrk-'), client }));
+  });
+
+  test('whose region cannot be found out is refused', async () => {
+    await failure('CONFIG_INVALID', () => AwsKms.open({ keyId: KEY_ARN, client: { ...nothing, config: { region: () => Promise.reject(new Error('Region is missing')) } } }));
+  });
+});
+
+const unexpected = (): Promise<never> => Promise.reject(new Error('not expected'));
+const nothing = {
+  generateDataKey: unexpected, encrypt: unexpected, decrypt: unexpected, describeKey: unexpected, listKeyRotations: unexpected, listAliases: unexpected,
+  rotateKeyOnDemand: unexpected, getKeyRotationStatus: unexpected, enableKeyRotation: unexpected, getKeyPolicy: unexpected, listResourceTags: unexpected,
+  createKey: unexpected, createAlias: unexpected, updateAlias: unexpected,
+};
+
+describe('testConnection()', () => {
+  test('reports a key that comes back as another', async () => {
+    const server = await startServer();
+    const kms = await open(server, server.createKey().arn);
+    server.faults.inject({ kind: 'wrong-key', operation: 'Decrypt' });
+    expect(await kms.testConnection()).toMatchObject({ reachable: true, roundTrip: false, problem: { code: 'KMS_PROTOCOL_ERROR' } });
+  });
+
+  test('does without a description where that is denied', async () => {
+    const server = await startServer();
+    const { arn } = server.createKey();
+    const credentials = server.addPrincipal({ policy: { Statement: { Effect: 'Allow', Action: ['kms:GenerateDataKey', 'kms:Decrypt'], Resource: arn } } });
+    expect(await (await open(server, arn, { clientOptions: { credentials } })).testConnection()).toEqual({ reachable: true, permitted: true, keyEnabled: true, roundTrip: true });
+  });
+
+  test('has a test tenant that can be none', async () => {
+    const server = await startServer();
+    const kms = await open(server, server.createKey().arn, { testTenant: 'x'.repeat(257) });
+    expect(await kms.testConnection()).toMatchObject({ roundTrip: false, problem: { code: 'INVALID_ARGUMENT' } });
+  });
+});
+
+describe('waiting for aliases', () => {
+  test('ends for AWS, too, when all have given up, and begins anew for the next', async () => {
+    const server = await startServer();
+    server.createKey({ alias: 'alias/app' });
+    const { plaintext, wrapped } = await (await open(server, 'alias/app')).generateDataKey({ context: CONTEXT });
+    const kms = await open(server, 'alias/app');
+    const hang = server.faults.inject({ kind: 'hang', operation: 'ListAliases' });
+    const controllers = [new AbortController(), new AbortController()];
+    const waiting = controllers.map(({ signal }) => failure('ABORTED', () => kms.decrypt(wrapped, { context: CONTEXT, signal })));
+    await expect.poll(() => hang.hits).toBe(1);
+    for (const controller of controllers) controller.abort();
+    await Promise.all(waiting);
+    expect(await kms.decrypt(wrapped, { context: CONTEXT })).toEqual(plaintext);
+  });
+});
+
+test('an alias that others keep moving ends in CONFLICT', async () => {
+  const server = await startServer();
+  server.createKey({ alias: 'alias/app' });
+  const real = administrator(server);
+  let next = 2;
+  const client = answering(server, {
+    updateAlias: async (input) => {
+      next++;
+      server.createKey({ alias: `alias/app-v${next}` });
+      return real.updateAlias(input);
+    },
+  });
+  const kms = await open(server, 'alias/app', { client });
+  await failure('CONFLICT', () => kms.rotateKey());
+});
