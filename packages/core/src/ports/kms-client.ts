@@ -114,3 +114,11 @@ export interface KmsClient {
   /** Ends connections and zeroes keys; every later call is CLOSED. Closing twice does nothing. */
   close(): Promise<void>;
 }
+
+/**
+ * What every provider's package exports as `openKmsUrl`, for openKms().
+ * `url` has the provider's scheme; `options` is what has no place in it. It refuses,
+ * with CONFIG_INVALID and without showing what may be a secret, members of the query and
+ * options that it does not know, what is said twice, and users and passwords.
+ */
+export type OpenKmsUrl = (url: string, options: Readonly<Record<string, unknown>>) => Promise<KmsClient>;
