@@ -28,7 +28,7 @@ export async function openKmsUrl(url: string, options: Readonly<Record<string, u
 function parseUrl(url: string): { readonly path: string; readonly keyFile: string | undefined } {
   // `local:keyring.kf` and `local://keyring.kf` would lose the first part of the path.
   const parsed = /^local:\/\/\/[\x21-\x7e]+$/i.test(url) && URL.canParse(url) ? new URL(url) : undefined;
-  if (parsed === undefined || parsed.hash !== '') throw invalid(`it must have the form ${FORM}; other characters are percent-encoded`);
+  if (parsed?.hash !== '') throw invalid(`it must have the form ${FORM}; other characters are percent-encoded`);
   const [member, ...more] = parsed.searchParams;
   // Not shown: a name that is not known may be a password without one.
   if (more.length > 0 || (member?.[0] ?? 'keyFile') !== 'keyFile') throw invalid('its query must have nothing but one keyFile');

@@ -79,11 +79,11 @@ async function loaded({ package: name }: KmsScheme, load: OpenKmsOptions['load']
 
 /** Exactly this package is not there, as Node says it of import() and of require(); not one of its files, nor what it imports. */
 function isMissing(error: unknown, name: string): boolean {
-  if (!(error instanceof Error)) return false;
-  const { code } = error as { readonly code?: unknown };
+  const { code, message } = Object(error) as { readonly code?: unknown; readonly message?: unknown };
+  if (typeof message !== 'string') return false;
   return (
-    (code === 'ERR_MODULE_NOT_FOUND' && error.message.startsWith(`Cannot find package '${name}'`)) ||
-    (code === 'MODULE_NOT_FOUND' && error.message.startsWith(`Cannot find module '${name}'`))
+    (code === 'ERR_MODULE_NOT_FOUND' && message.startsWith(`Cannot find package '${name}'`)) ||
+    (code === 'MODULE_NOT_FOUND' && message.startsWith(`Cannot find module '${name}'`))
   );
 }
 
