@@ -101,7 +101,7 @@ describe('what is retried', () => {
     test.each(ERROR_CODES.filter((code) => !retried.includes(code)))('that fails with %s is made once', async (code) => {
       const each = bench();
       const [error] = failing(each, operation, code, code);
-      if (operation === 'testConnection') expect(await run(operation, each.guarded).catch(String)).not.toMatchObject({ reachable: true });
+      if (operation === 'testConnection') expect(await run(operation, each.guarded)).toMatchObject({ roundTrip: false, problem: { code } });
       else expect(await rejection(run(operation, each.guarded))).toBe(error);
       expect(each.inner.calls.get(operation)).toBe(1);
       expect(each.clock.timers).toEqual([]);
@@ -120,7 +120,7 @@ describe('what is retried', () => {
       const each = bench();
       const errors = failing(each, operation, ...Array.from({ length: 9 }, () => code as ErrorCode));
       const outcome = await through(each, operation === 'testConnection' ? run(operation, each.guarded) : rejection(run(operation, each.guarded)));
-      if (operation === 'testConnection') expect(outcome).toMatchObject({ reachable: false, problem: { code } });
+      if (operation === 'testConnection') expect(outcome).toMatchObject({ roundTrip: false, problem: { code } });
       else expect(outcome).toBe(errors[2]);
       expect(each.inner.calls.get(operation)).toBe(3);
     });
@@ -312,6 +312,48 @@ describe('an attempt that does not answer', () => {
     each.clock.advance(9_000);
     expect(await outcome).toBe('KMS_UNAVAILABLE');
     expect(each.inner.calls.get('encrypt')).toBe(1);
+  });
+});
+
+describe('what a caller passes in', () => {
+  test('may be zeroed and changed at once: later attempts have the same', async () => {
+    const each = bench();
+    const kept = await each.inner.encrypt(patterned(32), CALL);
+    const [key, wrapped, context] = [patterned(32), { ...kept, ciphertext: Uint8Array.from(kept.ciphertext) }, { ...CALL.context }];
+    failing(each, 'encrypt', 'KMS_UNAVAILABLE');
+    const wrapping = each.guarded.encrypt(key, { context });
+    failing(each, 'decrypt', 'KMS_UNAVAILABLE');
+    const unwrapping = each.guarded.decrypt(wrapped, { context });
+    failing(each, 'generateDataKey', 'KMS_UNAVAILABLE');
+    const making = each.guarded.generateDataKey({ context });
+    key.fill(0);
+    wrapped.ciphertext.fill(0);
+    context.tenant = 'another';
+    const [again, opened, made] = await through(each, Promise.all([wrapping, unwrapping, making]));
+    each.inner.fault = undefined;
+    expect(await each.inner.decrypt(again, CALL)).toEqual(patterned(32));
+    expect(opened).toEqual(patterned(32));
+    expect(await each.inner.decrypt(made.wrapped, CALL)).toEqual(made.plaintext);
+  });
+
+  test.each(['worked', 'failed'])('is zeroed, where it is a copy of a key, when the call has %s', async (how) => {
+    const each = bench({ retry: { attempts: 1 } });
+    const copies: Uint8Array[] = [];
+    vi.spyOn(each.inner, 'encrypt').mockImplementation((key) => {
+      copies.push(key);
+      return how === 'worked' ? Promise.resolve({ provider: 'memory', keyId: 'test-key', keyVersion: '1', algorithm: 'a', ciphertext: patterned(40) }) : Promise.reject(new Error('no'));
+    });
+    const key = patterned(32);
+    await each.guarded.encrypt(key, CALL).catch(() => undefined);
+    expect(copies).toEqual([new Uint8Array(32)]);
+    expect(key).toEqual(patterned(32));
+  });
+
+  test('that is no array of bytes is left to the provider to refuse', async () => {
+    const each = bench();
+    const encrypt = vi.spyOn(each.inner, 'encrypt').mockRejectedValue(new KeyfoldError('INVALID_ARGUMENT', 'Injected.'));
+    expect(await codeOf(each.guarded.encrypt('text' as unknown as Uint8Array, CALL))).toBe('INVALID_ARGUMENT');
+    expect(encrypt.mock.calls[0]?.[0]).toBe('text');
   });
 });
 

@@ -1,3 +1,4 @@
+import { isUint8Array } from 'node:util/types';
 import type { Clock } from '../clock.ts';
 import { ERROR_CODES, KeyfoldError, isKeyfoldError } from '../errors.ts';
 import type { KeyVersion, KmsCallOptions, KmsCapabilities, KmsClient, KmsHealth, WrappedKey } from '../ports/kms-client.ts';
@@ -70,17 +71,24 @@ export class GuardedKmsClient implements KmsClient {
   }
 
   async encrypt(plaintext: Uint8Array, options: KmsCallOptions): Promise<WrappedKey> {
-    const run = (signal: AbortSignal): Promise<WrappedKey> => this.#inner.encrypt(plaintext, { ...options, signal });
-    return this.#calls.call({ operation: 'encrypt', signal: options.signal, run, answer: this.#answers.wrap });
+    const [key, context] = [copyOf(plaintext), { ...options.context }];
+    const run = (signal: AbortSignal): Promise<WrappedKey> => this.#inner.encrypt(key, { context, signal });
+    try {
+      return await this.#calls.call({ operation: 'encrypt', signal: options.signal, run, answer: this.#answers.wrap });
+    } finally {
+      if (key !== plaintext) key.fill(0);
+    }
   }
 
   async decrypt(wrapped: WrappedKey, options: KmsCallOptions): Promise<Uint8Array> {
-    const run = (signal: AbortSignal): Promise<Uint8Array> => this.#inner.decrypt(wrapped, { ...options, signal });
+    const [own, context] = [{ ...wrapped, ciphertext: copyOf(wrapped.ciphertext) }, { ...options.context }];
+    const run = (signal: AbortSignal): Promise<Uint8Array> => this.#inner.decrypt(own, { context, signal });
     return this.#calls.call({ operation: 'decrypt', signal: options.signal, run, answer: this.#answers.dek });
   }
 
   async generateDataKey(options: KmsCallOptions): Promise<DataKey> {
-    const run = (signal: AbortSignal): Promise<DataKey> => this.#inner.generateDataKey({ ...options, signal });
+    const context = { ...options.context };
+    const run = (signal: AbortSignal): Promise<DataKey> => this.#inner.generateDataKey({ context, signal });
     return this.#calls.call({ operation: 'generateDataKey', signal: options.signal, run, answer: this.#answers.dataKey });
   }
 
@@ -121,6 +129,11 @@ export class GuardedKmsClient implements KmsClient {
   async close(): Promise<void> {
     await this.#calls.call({ operation: 'close', signal: undefined, run: () => this.#inner.close() });
   }
+}
+
+/** The caller may zero what it passed at once, and a later attempt needs it. What is no array of bytes is the provider's to refuse. */
+function copyOf(bytes: Uint8Array): Uint8Array {
+  return isUint8Array(bytes) ? Uint8Array.from(bytes) : bytes;
 }
 
 /** The error of a test that reports, rather than rejects with, something that may pass. */

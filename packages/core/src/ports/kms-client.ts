@@ -52,31 +52,33 @@ export interface KmsHealth {
 
 /**
  * A key management service holding one KEK. An implementation maps calls and
- * errors and does nothing else. What it promises to those who call it:
+ * errors and does nothing else. What it promises to those who call it, and the
+ * conformance suite of `@keyfold/testkit` proves:
  *
  * **Errors.** Every method rejects with a KeyfoldError, and never throws before
  * it has given its promise. Codes that name a cause in the key service:
  * KEY_NOT_FOUND, KEY_DISABLED, ACCESS_DENIED, AUTHENTICATION_FAILED,
  * INVALID_CIPHERTEXT (damaged wrap and wrong context alike), INVALID_KEY_USAGE,
  * ROTATION_LIMIT, KMS_THROTTLED, KMS_UNAVAILABLE, KMS_PROTOCOL_ERROR. Codes
- * of the call itself: INVALID_ARGUMENT (a length or context that cannot be
- * used; nothing was asked), ABORTED, CLOSED. Where they apply also:
+ * of the call itself: INVALID_ARGUMENT (a key of another length or a context that
+ * is none; nothing was asked), ABORTED, CLOSED. Where they apply also:
  * CONFIG_INVALID and NOT_SUPPORTED (this key, file or machine cannot be used in
- * this way), CONFLICT (a change lost against another one, and nothing was
- * changed), INTEGRITY_FAILURE and STORAGE_FULL, STORAGE_DENIED, STORAGE_FAILURE
- * (keys that the provider itself keeps in files). No other code.
+ * this way; the latter from rotateKey() where `capabilities.rotation` is false),
+ * CONFLICT (a change lost against another one, and nothing was changed),
+ * INTEGRITY_FAILURE and STORAGE_FULL, STORAGE_DENIED, STORAGE_FAILURE (keys that
+ * the provider itself keeps in files). No other code.
  *
  * **Redaction.** No error, `cause`, log or inspection holds a key, plaintext,
  * password, token or request. Errors of an SDK carry requests and headers: hand
  * them to nobody but `KeyfoldError`'s `cause`, which keeps their name and code.
  *
  * **Time.** Time limits, retries, measuring and audit are core's, around every
- * provider alike: switch an SDK's own retries off, set no time limit. What
- * core repeats is in its table (see GuardedKmsClient), so be exact with the two
- * codes that it repeats. KMS_THROTTLED means that the service did nothing, and
- * for rotateKey() that no request of it has changed anything: once a rotation
- * may have begun, a throttled poll is KMS_UNAVAILABLE. KMS_UNAVAILABLE leaves open
- * what happened.
+ * provider alike: switch an SDK's own retries off, and let its own time limit be
+ * no shorter than core's. What core repeats is in its table (see
+ * GuardedKmsClient), so be exact with the two codes that it repeats.
+ * KMS_THROTTLED means that the service did nothing, and for rotateKey() that no
+ * request of it has changed anything: once a rotation may have begun, a throttled
+ * request is KMS_UNAVAILABLE, which leaves open what happened.
  *
  * **Aborts.** When `signal` fires, the call ends with ABORTED as soon as it can,
  * requests under way are broken off, and keys that it holds are zeroed. A signal
@@ -85,8 +87,8 @@ export interface KmsHealth {
  *
  * **Memory.** Plaintext that is returned is a copy that the caller owns and
  * zeroes: no view of a pool, a cache or an SDK's buffer, and no second copy is
- * kept. Arrays that are passed in stay the caller's: they are not changed, and
- * not kept once the promise has settled.
+ * kept. Arrays that are passed in are read before the promise is given, and never
+ * changed: the caller may zero them at once.
  *
  * **Versions.** `keyVersion` is what the KMS itself reports of the wrap, and `''`
  * where it does not say: unknown, never invented. So is {@link KeyVersion.id} of a
