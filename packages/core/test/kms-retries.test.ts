@@ -101,7 +101,7 @@ describe('what is retried', () => {
     test.each(ERROR_CODES.filter((code) => !retried.includes(code)))('that fails with %s is made once', async (code) => {
       const each = bench();
       const [error] = failing(each, operation, code, code);
-      if (operation === 'testConnection') expect(await run(operation, each.guarded)).toMatchObject({ roundTrip: false, problem: { code } });
+      if (operation === 'testConnection' && code !== 'ABORTED') expect(await run(operation, each.guarded)).toMatchObject({ roundTrip: false, problem: { code } });
       else expect(await rejection(run(operation, each.guarded))).toBe(error);
       expect(each.inner.calls.get(operation)).toBe(1);
       expect(each.clock.timers).toEqual([]);
