@@ -111,7 +111,7 @@ export interface KmsClient {
   listKeyVersions(options?: { signal?: AbortSignal | undefined }): AsyncIterable<KeyVersion>;
   /** A new primary version; old ones still unwrap. After KMS_UNAVAILABLE or STORAGE_FAILURE there may be one: look at {@link currentKeyVersion}. */
   rotateKey(options?: { signal?: AbortSignal | undefined }): Promise<KeyVersion>;
-  /** Reports rather than rejects, an abort included: the outcome is the answer, and `problem` has the code and sentence of an error. */
+  /** Reports rather than rejects: the outcome is the answer, and `problem` has the code and sentence of an error. After an abort it may do either, with ABORTED. */
   testConnection(options?: { signal?: AbortSignal | undefined }): Promise<KmsHealth>;
   /** Ends connections and zeroes keys; every later call is CLOSED. Closing twice does nothing. */
   close(): Promise<void>;
