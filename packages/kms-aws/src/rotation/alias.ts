@@ -24,10 +24,14 @@ type Described = AwsKeyMetadata & { readonly KeyId: string };
  * has its number it wraps nothing, so no record is ever under a key without one.
  */
 export async function rotateAlias(parts: RotationParts, signals: SignalOptions): Promise<KeyVersion> {
-  const { calls, key } = parts;
+  const { calls, key, versions } = parts;
+  let before: string | undefined;
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     if (attempt > 0) await wait(FIRST_PAUSE_MS * 2 ** attempt, signals);
     const current = await describeKey(calls, key, key.arn, signals);
+    before ??= current.KeyId;
+    // Whoever won the race has rotated for both.
+    if (current.KeyId !== before) return versions.currentOf(current, signals);
     refuseReplicas(current);
     const listing = await listAliases(calls, key, signals);
     const own = listing.numbered.find(({ keyId }) => keyId === current.KeyId)?.number;

@@ -1,6 +1,6 @@
 import { KeyfoldError, type KeyVersion } from '@keyfold/core/provider';
-import type { ResolvedKey } from '../key-name.ts';
-import type { KeyVersions } from '../key-versions.ts';
+import { keyArn, type ResolvedKey } from '../key-name.ts';
+import { describeKey, type KeyVersions } from '../key-versions.ts';
 import type { KmsCalls, SignalOptions } from '../kms-calls.ts';
 import { rotateAlias } from './alias.ts';
 import { rotateOnDemand } from './on-demand.ts';
@@ -50,8 +50,10 @@ export class Rotator {
       throw new KeyfoldError('NOT_SUPPORTED', 'This client is not configured for automatic rotation. Configure rotation: { strategy: "automatic", periodDays }.');
     }
     const { calls, key } = this.#parts;
+    // An alias is not taken here.
+    const { KeyId: keyId } = await describeKey(calls, key, key.arn, signals);
     await calls.call('EnableKeyRotation', signals, (api, options) =>
-      api.enableKeyRotation({ KeyId: key.arn, RotationPeriodInDays: rotation.periodDays }, options),
+      api.enableKeyRotation({ KeyId: keyArn(key, keyId), RotationPeriodInDays: rotation.periodDays }, options),
     );
   }
 }

@@ -1,6 +1,7 @@
 import { KMSClient, type KMSClientConfig } from '@aws-sdk/client-kms';
 import { expect, onTestFinished } from 'vitest';
 import { AwsKmsServer, type AwsKmsServerOptions } from '../../src/aws.ts';
+import { checkAnswers } from './contract.ts';
 
 /** A server that ends with the test. */
 export async function startServer(options: AwsKmsServerOptions = {}): Promise<AwsKmsServer> {
@@ -9,8 +10,18 @@ export async function startServer(options: AwsKmsServerOptions = {}): Promise<Aw
   return server;
 }
 
-/** The unmodified SDK, without retries unless asked for, ended with the test. */
+/**
+ * The SDK, without retries unless asked for, ended with the test. Every answer is held against the
+ * SDK's schemas on its way in.
+ */
 export function clientOf(server: AwsKmsServer, config: KMSClientConfig = {}): KMSClient {
+  const client = plainClientOf(server, config);
+  checkAnswers(client);
+  return client;
+}
+
+/** The same without looking at answers: for faults that break the contract. */
+export function plainClientOf(server: AwsKmsServer, config: KMSClientConfig = {}): KMSClient {
   const client = new KMSClient({
     endpoint: server.endpoint,
     region: server.region,

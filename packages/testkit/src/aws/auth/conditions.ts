@@ -5,6 +5,8 @@ export interface ConditionFacts {
   readonly encryptionContext: Readonly<Record<string, string>> | undefined;
   /** The alias by which the request named the key. */
   readonly alias: string | undefined;
+  /** Every alias of the key that the request is about. */
+  readonly resourceAliases: readonly string[];
 }
 
 /** Whether a condition holds. */
@@ -59,6 +61,7 @@ const CONTEXT_PREFIX = 'kms:EncryptionContext:';
 
 function valuesOf(key: string): ((facts: ConditionFacts) => Values) | undefined {
   if (key === 'kms:EncryptionContextKeys') return (facts) => Object.keys(facts.encryptionContext ?? {});
+  if (key === 'kms:ResourceAliases') return (facts) => facts.resourceAliases;
   if (key === 'kms:RequestAlias') return (facts) => (facts.alias === undefined ? [] : [facts.alias]);
   if (!key.startsWith(CONTEXT_PREFIX) || key === CONTEXT_PREFIX) return undefined;
   const name = key.slice(CONTEXT_PREFIX.length);

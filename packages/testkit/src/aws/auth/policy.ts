@@ -10,7 +10,7 @@ export interface AwsPolicyStatement {
   readonly Action: string | readonly string[];
   /** Key and alias ARNs, with `*` and `?`. */
   readonly Resource: string | readonly string[];
-  /** Operators `StringEquals`, `StringNotEquals`, `StringLike`, `Null`, each also with `ForAllValues:` or `ForAnyValue:`, over `kms:EncryptionContext:<name>`, `kms:EncryptionContextKeys` and `kms:RequestAlias`. */
+  /** Operators `StringEquals`, `StringNotEquals`, `StringLike`, `Null`, each also with `ForAllValues:` or `ForAnyValue:`, over `kms:EncryptionContext:<name>`, `kms:EncryptionContextKeys`, `kms:RequestAlias` and `kms:ResourceAliases`. */
   readonly Condition?: Readonly<Record<string, Readonly<Record<string, string | readonly string[]>>>>;
 }
 

@@ -36,6 +36,8 @@ export interface KeyFamily {
 export class KmsKey {
   readonly init: KmsKeyInit;
   readonly tags = new Map<string, string>();
+  /** Its key policy, if it was made with one. */
+  policy: string | undefined;
   #state: 'Enabled' | 'Disabled' | 'PendingDeletion' | 'PendingReplicaDeletion' = 'Enabled';
   #deletionAt: number | undefined;
   #windowDays: number | undefined;

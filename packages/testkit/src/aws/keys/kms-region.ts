@@ -37,6 +37,11 @@ export class KmsRegion {
     return `arn:aws:kms:${this.name}:${this.accountId}:${aliasName}`;
   }
 
+  /** The names of the aliases of a key, by its ARN; none for what is no key of this region. */
+  aliasesOf(keyArn: string): readonly string[] {
+    return [...this.aliases].filter(([, { targetKeyId }]) => this.keyArn(targetKeyId) === keyArn).map(([name]) => name);
+  }
+
   createKey({ spec, description, multiRegion }: NewKey, now: number): KmsKey {
     const id = multiRegion ? `mrk-${randomUUID().replaceAll('-', '')}` : randomUUID();
     const family: KeyFamily | undefined = multiRegion ? { primaryRegion: this.name, members: new Map() } : undefined;

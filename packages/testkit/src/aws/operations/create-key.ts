@@ -3,6 +3,7 @@ import { unsupported, validationError } from '../wire/aws-error.ts';
 import { flag, list, required, structure, text } from '../wire/shape.ts';
 import { define, description } from './define.ts';
 import { keyMetadata } from './key-metadata.ts';
+import { checkKeyPolicy } from './key-policy.ts';
 
 const SPECS = [...Object.keys(KEY_SPECS), 'ECC_SECG_P256K1', 'SM2', 'ML_DSA_44', 'ML_DSA_65', 'ML_DSA_87', 'ECC_NIST_EDWARDS25519'];
 const USAGES = ['ENCRYPT_DECRYPT', 'SIGN_VERIFY', 'GENERATE_VERIFY_MAC', 'KEY_AGREEMENT'];
@@ -33,12 +34,11 @@ export const createKey = define(
     if ((input.Origin ?? 'AWS_KMS') !== 'AWS_KMS' || input.CustomKeyStoreId !== undefined || input.XksKeyId !== undefined) {
       throw unsupported('This server makes keys of the origin AWS_KMS only.');
     }
-    if (input.Policy !== undefined) {
-      throw unsupported('This server has no key policies; give principals a policy when you start it.');
-    }
+    if (input.Policy !== undefined) checkKeyPolicy(input.Policy, call.state.accountId);
     const spec = input.KeySpec ?? input.CustomerMasterKeySpec ?? SYMMETRIC;
     checkUsage(spec, input.KeyUsage);
     const key = call.region.createKey({ spec, description: input.Description ?? '', multiRegion: input.MultiRegion ?? false }, call.now);
+    key.policy = input.Policy;
     for (const { TagKey, TagValue } of input.Tags ?? []) key.tags.set(TagKey, TagValue);
     call.keys.push(key.arn);
     return { KeyMetadata: keyMetadata(key, call.now) };

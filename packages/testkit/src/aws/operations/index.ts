@@ -4,6 +4,7 @@ import { generateDataKey, generateDataKeyWithoutPlaintext } from './data-keys.ts
 import { describeKey, listKeys } from './describe-keys.ts';
 import { decrypt, encrypt, reEncrypt } from './encrypt-decrypt.ts';
 import { cancelKeyDeletion, disableKey, enableKey, scheduleKeyDeletion } from './key-state.ts';
+import { getKeyPolicy } from './key-policy.ts';
 import type { Operation } from './operation.ts';
 import { replicateKey } from './replicate-key.ts';
 import { disableKeyRotation, enableKeyRotation, getKeyRotationStatus, listKeyRotations, rotateKeyOnDemand } from './rotation.ts';
@@ -25,6 +26,7 @@ export const OPERATIONS: ReadonlyMap<string, Operation> = new Map(
     encrypt,
     generateDataKey,
     generateDataKeyWithoutPlaintext,
+    getKeyPolicy,
     getKeyRotationStatus,
     listAliases,
     listKeyRotations,
