@@ -315,6 +315,41 @@ describe('an attempt that does not answer', () => {
   });
 });
 
+describe('the end of a call', () => {
+  test('is not put off when the wall clock was set back meanwhile', async () => {
+    const each = bench({ retry: { attemptTimeoutMs: 9_000 } });
+    each.inner.fault = () => new Promise(() => undefined);
+    const outcome = codeOf(run('encrypt', each.guarded));
+    each.clock.advance(-100_000);
+    each.clock.advance(9_000);
+    await settle();
+    expect(each.clock.timers).toEqual([]);
+    expect(await outcome).toBe('KMS_UNAVAILABLE');
+    expect(each.inner.calls.get('encrypt')).toBe(1);
+  });
+
+  test('comes when the caller aborts, though an attempt that was given up has answered in between', async () => {
+    const each = bench();
+    let late: () => void = () => undefined;
+    each.inner.fault = () =>
+      new Promise((resolve) => {
+        if (each.inner.calls.get('encrypt') === 1) late = resolve;
+      });
+    const gate = new AbortController();
+    const outcome = codeOf(run('encrypt', each.guarded, gate.signal));
+    each.clock.advance(3_000);
+    await settle();
+    each.clock.advance(50);
+    await settle();
+    expect(each.inner.calls.get('encrypt')).toBe(2);
+    late();
+    await settle();
+    gate.abort();
+    expect(await outcome).toBe('ABORTED');
+    expect(each.clock.timers).toEqual([]);
+  });
+});
+
 describe('what a caller passes in', () => {
   test('may be zeroed and changed at once: later attempts have the same', async () => {
     const each = bench();

@@ -3,39 +3,39 @@ import type { Timers } from './timers.ts';
 
 /** When a call ends at the latest, with all its attempts and waits: its caller aborts, or its time is up. */
 export class CallEnd {
-  readonly #end = new AbortController();
   readonly #timers: Timers;
   readonly #caller: AbortSignal | undefined;
   readonly #cancelDeadline: () => void;
+  #reason: KeyfoldError | undefined;
+  /** What is under way: an attempt or a wait, never both. */
+  #stop: ((reason: KeyfoldError) => void) | undefined;
 
   /** @param tooLate what the call ends with when its time is up */
   constructor(caller: AbortSignal | undefined, timers: Timers, timeoutMs: number, tooLate: () => KeyfoldError) {
     this.#timers = timers;
     this.#caller = caller;
     this.#cancelDeadline = timers.after(timeoutMs, () => {
-      this.#end.abort(tooLate());
+      this.#end(tooLate());
     });
     caller?.addEventListener('abort', this.#onAbort, { once: true });
   }
 
   /** The error that the call ended with, once it is over. */
   get reason(): KeyfoldError | undefined {
-    return this.#end.signal.reason as KeyfoldError | undefined;
+    return this.#reason;
   }
 
   /** @throws KeyfoldError what the call ended with, if it is over */
   throwIfOver(): void {
-    if (this.reason !== undefined) throw this.reason;
+    if (this.#reason !== undefined) throw this.#reason;
   }
 
   /** Calls `stop` at the end, which has not come yet, unless the function that it gives back is called before. */
   whenOver(stop: (reason: KeyfoldError) => void): () => void {
-    const listener = (): void => {
-      stop(this.#end.signal.reason as KeyfoldError);
-    };
-    this.#end.signal.addEventListener('abort', listener, { once: true });
+    this.#stop = stop;
     return () => {
-      this.#end.signal.removeEventListener('abort', listener);
+      // An attempt that was given up may let go late, when another is under way.
+      if (this.#stop === stop) this.#stop = undefined;
     };
   }
 
@@ -60,7 +60,12 @@ export class CallEnd {
     this.#caller?.removeEventListener('abort', this.#onAbort);
   }
 
+  #end(reason: KeyfoldError): void {
+    this.#reason = reason;
+    this.#stop?.(reason);
+  }
+
   readonly #onAbort = (): void => {
-    this.#end.abort(new KeyfoldError('ABORTED', 'The operation was aborted by its AbortSignal.'));
+    this.#end(new KeyfoldError('ABORTED', 'The operation was aborted by its AbortSignal.'));
   };
 }
