@@ -11,7 +11,7 @@ import { loadKeyfold } from './src/keyfold.mjs';
 import { writeDocuments } from './src/document.mjs';
 import { printCase, saveResults } from './src/report.mjs';
 
-const ALL = ['seal', 'save', 'load', 'fields', 'memory', 'keys'];
+const ALL = ['seal', 'save', 'load', 'fields', 'memory', 'keys', 'kms'];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -1,8 +1,10 @@
 // Packs every public package as it would be published, installs each into an empty folder with npm,
-// and uses it from there. Needs a build.
+// and uses it from there: what it brings, what its entries load, and that they load at all. Needs a
+// build. Usage: node scripts/check-packed-install.mjs [repository]
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { foreignSdks, installedPackages, loadedPackages, mayLoad } from './installed-packages.mjs';
 import { publicPackages, report, repositoryRoot, run } from './workspace.mjs';
 
 const problems = [];
@@ -81,15 +83,26 @@ function checkNeighbours(name, folder, manifest) {
         problems.push(`${name}: has ${field}, and must have none`);
       }
     }
-    const others = readdirSync(join(folder, 'node_modules')).filter((entry) => !/^(?:\.|@keyfold$)/.test(entry));
+    const others = installedPackages(folder).filter((installed) => installed !== name);
     if (others.length > 0) {
       problems.push(`${name}: installs ${others.join(', ')}, and must install nothing else`);
     }
   }
-  for (const neighbour of readdirSync(join(folder, 'node_modules/@keyfold'))) {
-    if (neighbour.startsWith('kms-') && `@keyfold/${neighbour}` !== name) {
-      problems.push(`${name}: installs the provider @keyfold/${neighbour}`);
+  for (const neighbour of installedPackages(folder)) {
+    if (neighbour.startsWith('@keyfold/kms-') && neighbour !== name) {
+      problems.push(`${name}: installs the provider ${neighbour}`);
     }
+  }
+  for (const { cloud, installed } of foreignSdks(name, folder)) {
+    problems.push(`${name}: installs ${installed} of ${cloud}, which its users did not ask for`);
+  }
+}
+
+/** Who imports a provider to configure it pays for its SDK when it is used, not before. */
+function checkLazy(name, folder, entry, manifest) {
+  const eager = loadedPackages(folder, entry).filter((loaded) => !mayLoad(name, loaded, manifest));
+  if (eager.length > 0) {
+    problems.push(`${name}: import("${entry}") loads ${eager.join(', ')} at once`);
   }
 }
 
@@ -123,12 +136,13 @@ function checkEntries(name, folder, manifest) {
         problems.push(`${name}: ${problem}`);
       }
     }
+    checkLazy(name, folder, entry, manifest);
   }
   return entries.length;
 }
 
 try {
-  const packages = publicPackages();
+  const packages = publicPackages(process.argv[2]);
   const byName = new Map(packages.map((each) => [each.manifest.name, each]));
   const tarballs = new Map(packages.map((each) => [each.manifest.name, pack(each)]));
   let entries = 0;

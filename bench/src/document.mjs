@@ -42,9 +42,9 @@ function caseLines({ name, skipped, bytes, results = {}, ratios = [], limits = [
   const lines = [`### ${name}`, ''];
   if (skipped !== undefined) return [...lines, `Left out: ${skipped}.`, ''];
   if (Object.keys(results).length > 0) {
-    lines.push('| | median | 20th percentile | processor | GB/s | samples |', '|---|---|---|---|---|---|');
-    for (const [who, { medianMs, quietMs, cpuMs, samples }] of Object.entries(results)) {
-      lines.push(`| ${who} | ${ms(medianMs)} | ${ms(quietMs)} | ${cpuMs === undefined ? '' : ms(cpuMs)} | ${bytes === undefined ? '' : (bytes / medianMs / 1e6).toFixed(2)} | ${samples} |`);
+    lines.push('| | median | 20th percentile | 99th percentile | processor | GB/s | samples |', '|---|---|---|---|---|---|---|');
+    for (const [who, { medianMs, quietMs, p99Ms, cpuMs, samples }] of Object.entries(results)) {
+      lines.push(`| ${who} | ${ms(medianMs)} | ${ms(quietMs)} | ${p99Ms === undefined ? '' : ms(p99Ms)} | ${cpuMs === undefined ? '' : ms(cpuMs)} | ${bytes === undefined ? '' : (bytes / medianMs / 1e6).toFixed(2)} | ${samples} |`);
     }
     lines.push('');
   }

@@ -1,5 +1,5 @@
 import { performance } from 'node:perf_hooks';
-import { median, quiet } from './statistics.mjs';
+import { median, quantile, quiet } from './statistics.mjs';
 
 /**
  * @typedef {object} Contestant
@@ -47,4 +47,24 @@ export async function perCall(call, ms = 30) {
     elapsed = performance.now() - start;
   } while (elapsed < ms);
   return elapsed / calls;
+}
+
+/**
+ * Single calls in turn, many of them: for what is short and whose slowest matter. No
+ * collection is forced between them, as none is in a program.
+ * @param {readonly { name: string, run: () => Promise<unknown> }[]} contestants
+ * @param {{ rounds: number, warmups?: number }} options
+ */
+export async function interleaveCalls(contestants, { rounds, warmups = 20 }) {
+  const samples = new Map(contestants.map(({ name }) => [name, []]));
+  for (let round = -warmups; round < rounds; round++) {
+    for (let turn = 0; turn < contestants.length; turn++) {
+      const { name, run } = contestants[(turn + Math.max(round, 0)) % contestants.length];
+      const start = performance.now();
+      await run();
+      const ms = performance.now() - start;
+      if (round >= 0) samples.get(name).push(ms);
+    }
+  }
+  return Object.fromEntries([...samples].map(([name, ms]) => [name, { medianMs: median(ms), quietMs: quiet(ms), p99Ms: quantile(ms, 0.99), samples: ms.length }]));
 }

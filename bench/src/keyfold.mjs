@@ -1,4 +1,5 @@
 import { mkdir } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
 import { join, resolve } from 'node:path';
 
@@ -12,6 +13,14 @@ export async function loadKeyfold(root = join(import.meta.dirname, '../..')) {
     load('store-checkpoint/dist/index.js'),
   ]);
   return { core, provider, testing, store, root };
+}
+
+/** The key services of a checkout, and the SDK that one of them uses. */
+export async function loadProviders(root) {
+  const load = (path) => import(pathToFileURL(resolve(root, 'packages', path)).href);
+  const [local, aws] = await Promise.all([load('kms-local/dist/index.js'), load('kms-aws/dist/index.js')]);
+  const sdk = createRequire(join(root, 'packages/kms-aws/package.json')).resolve('@aws-sdk/client-kms');
+  return { local, aws, sdk, sdkModule: await import(pathToFileURL(sdk).href) };
 }
 
 /** An encrypted and a plain store over one directory. */

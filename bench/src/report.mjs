@@ -22,9 +22,9 @@ export function targetText({ atMost, atLeast }) {
 
 export function printCase({ name, skipped, bytes, results = {}, ratios = [], limits = [] }) {
   process.stderr.write(`\n${name}${skipped === undefined ? '' : `: left out, ${skipped}`}\n`);
-  for (const [who, { medianMs, quietMs, cpuMs, samples }] of Object.entries(results)) {
+  for (const [who, { medianMs, quietMs, p99Ms, cpuMs, samples }] of Object.entries(results)) {
     const speed = bytes === undefined ? '' : `  ${(bytes / medianMs / 1e6).toFixed(2)} GB/s`;
-    process.stderr.write(`  ${who.padEnd(36)} ${medianMs.toFixed(3).padStart(10)} ms  p20 ${quietMs.toFixed(3).padStart(10)}${cpuMs === undefined ? '' : `  cpu ${cpuMs.toFixed(2).padStart(8)}`}${speed}  (${samples})\n`);
+    process.stderr.write(`  ${who.padEnd(36)} ${medianMs.toFixed(3).padStart(10)} ms  p20 ${quietMs.toFixed(3).padStart(10)}${p99Ms === undefined ? '' : `  p99 ${p99Ms.toFixed(3).padStart(10)}`}${cpuMs === undefined ? '' : `  cpu ${cpuMs.toFixed(2).padStart(8)}`}${speed}  (${samples})\n`);
   }
   for (const ratio of ratios) {
     const value = ratioOf(ratio, results);

@@ -81,7 +81,7 @@ class Bench {
 
   #store(objects: ObjectStore, failing: boolean): Promise<EncryptedCheckpointStore> {
     const kms = failing ? this.ports.kms(this.#kms) : this.#kms;
-    return EncryptedCheckpointStore.open({ objects, kms, tenant: TENANT, testKms: false, keyCache: { maxEntries: 0 } });
+    return EncryptedCheckpointStore.open({ objects, kms, tenant: TENANT, testKms: false, keyCache: { maxEntries: 0 }, kmsRetry: { attempts: 1 } });
   }
 }
 

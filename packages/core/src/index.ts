@@ -8,10 +8,13 @@ export { HIDDEN_PREFIX_LIMIT_BYTES, parseHiddenRecord, type ParsedHiddenRecord }
 export { KEY_RECORD_LIMITS, type WrappedKey } from './format/key-record.ts';
 export { KeyCache, type KeyCacheOptions } from './keys/key-cache.ts';
 export { GuardedKmsClient, type GuardOptions } from './kms/guarded-kms-client.ts';
+export type { Jitter, KmsRetryOptions } from './kms/retry-policy.ts';
+export type { Timers } from './kms/timers.ts';
+export { openKms, type OpenKmsOptions } from './kms/url.ts';
 export type { AuditAction, AuditEvent, AuditSink } from './ports/audit-sink.ts';
 export { Auditor } from './ports/auditor.ts';
 export type { KeyRecordStore, StoredKeyRecord } from './ports/key-record-store.ts';
-export type { KeyVersion, KmsClient, KmsHealth } from './ports/kms-client.ts';
+export type { KeyVersion, KmsClient, KmsHealth, OpenKmsUrl } from './ports/kms-client.ts';
 export { METRICS } from './ports/metric-names.ts';
 export { Meter, type MetricLabels, type MetricsSink } from './ports/metrics-sink.ts';
 export type { ByteRange, ObjectInfo, ObjectStore, OpenObject } from './ports/object-store.ts';

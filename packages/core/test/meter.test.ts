@@ -60,6 +60,7 @@ describe('Meter', () => {
       'data_key_total',
       'field_legacy_read_total',
       'checkpoint_plaintext_total',
+      'kms_retry_total',
     ]);
   });
 });

@@ -162,6 +162,32 @@ describe('ManualClock', () => {
     expect(clock.now()).toBe(12);
     expect(new ManualClock().now()).toBe(1_700_000_000_000);
   });
+
+  test('lets timers go off when it is moved, in their order, and never before', () => {
+    const clock = new ManualClock();
+    const off: string[] = [];
+    clock.after(20, () => off.push('second'));
+    clock.after(10, () => off.push('first'));
+    clock.after(31, () => off.push('third'));
+    expect(clock.timers).toEqual([10, 20, 31]);
+    clock.advance(-100);
+    clock.advance(9);
+    expect([off, clock.timers]).toEqual([[], [1, 11, 22]]);
+    clock.advance(21);
+    expect([off, clock.timers]).toEqual([['first', 'second'], [1]]);
+  });
+
+  test('lets no timer go off that was cancelled, even by one of the same moment', () => {
+    const clock = new ManualClock();
+    const off: string[] = [];
+    clock.after(10, () => {
+      off.push('first');
+      cancel();
+    });
+    const cancel = clock.after(10, () => off.push('second'));
+    clock.advance(10);
+    expect([off, clock.timers]).toEqual([['first'], []]);
+  });
 });
 
 describe('the recording sinks', () => {

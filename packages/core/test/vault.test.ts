@@ -402,6 +402,22 @@ describe('a key that reaches its number of values', () => {
 });
 
 describe('when the KMS is down', () => {
+  test('a moment of it is bridged by retries', async () => {
+    const { vault, kms, metrics } = vaultBench({ kmsRetry: { baseDelayMs: 0 } });
+    kms.fault = () => {
+      if ((kms.calls.get('generateDataKey') ?? 0) < 3) outage()();
+    };
+    await vault.prime();
+    expect(metrics.measurements.filter(({ name }) => name === 'heliosdb_kms_retry_total')).toHaveLength(2);
+  });
+
+  test('retries are three attempts in all unless told otherwise', async () => {
+    const { vault, kms } = vaultBench({ kmsRetry: undefined, kmsTimeoutMs: 1_000 });
+    kms.fault = outage();
+    expect(await codeOf(vault.prime())).toBe('KMS_UNAVAILABLE');
+    expect(kms.calls.get('generateDataKey')).toBe(3);
+  });
+
   test('sealing and opening go on with the loaded keys until their time in memory is over', async () => {
     const { vault, column, kms, clock } = vaultBench();
     await vault.prime();
@@ -760,6 +776,8 @@ describe('the configuration of a vault', () => {
     ['no room in memory', { maxKeysInMemory: 0 }, 'CONFIG_INVALID'],
     ['a negative pause', { recheckMs: -5 }, 'CONFIG_INVALID'],
     ['a KMS timeout of 0', { kmsTimeoutMs: 0 }, 'CONFIG_INVALID'],
+    ['retries without an attempt', { kmsRetry: { attempts: 0 } }, 'CONFIG_INVALID'],
+    ['an option that it does not know', { ['maxKeyAge' as string]: 5 }, 'CONFIG_INVALID'],
     ['an empty tenant', { tenant: '' }, 'INVALID_ARGUMENT'],
     ['a tenant with a lone surrogate', { tenant: '\udc00' }, 'INVALID_ARGUMENT'],
     ['an empty scope', { scope: '' }, 'INVALID_ARGUMENT'],

@@ -1,54 +1,58 @@
 import { isUint8Array } from 'node:util/types';
-import { KeyfoldError, isKeyfoldError, throwIfAborted } from '../errors.ts';
 import type { Clock } from '../clock.ts';
-import type {
-  KeyVersion,
-  KmsCallOptions,
-  KmsCapabilities,
-  KmsClient,
-  KmsHealth,
-  WrappedKey,
-} from '../ports/kms-client.ts';
+import { ERROR_CODES, KeyfoldError, isKeyfoldError } from '../errors.ts';
+import type { KeyVersion, KmsCallOptions, KmsCapabilities, KmsClient, KmsHealth, WrappedKey } from '../ports/kms-client.ts';
 import type { Meter } from '../ports/metrics-sink.ts';
+import { type DataKey, answersOf } from './answers.ts';
+import { CallGuard } from './call-guard.ts';
+import { listVersions } from './listing.ts';
+import { type Jitter, type KmsRetryOptions, MAX_TIMEOUT_MS, RetryPolicy, isRetried, systemJitter } from './retry-policy.ts';
+import { type Timers, systemTimers } from './timers.ts';
 
-const DEK_BYTES = 32;
-/** Beyond this a timer of Node fires at once. */
-const MAX_TIMEOUT_MS = 2 ** 31 - 1;
-
-/** How a GuardedKmsClient measures and limits calls. */
+/** How a GuardedKmsClient measures, limits and repeats calls. */
 export interface GuardOptions {
   readonly meter: Meter;
   readonly clock: Clock;
-  /** Milliseconds that one call may take before it ends with KMS_UNAVAILABLE: 1..2,147,483,647. */
+  /**
+   * Milliseconds after which a call ends at the latest, with all its attempts
+   * and the waits between them: 1..2,147,483,647. In a listing of key versions
+   * every step is a call.
+   */
   readonly timeoutMs: number;
-}
-
-/** An answer of the provider's: checked before anybody sees it, zeroed when it comes too late. */
-interface Answer<T> {
-  readonly check: (answer: T) => void;
-  readonly discard: (answer: T) => void;
+  /** Default: three attempts. */
+  readonly retry?: KmsRetryOptions | undefined;
+  /** For tests: waits that are ended by hand. Default: the machine's timers. */
+  readonly timers?: Timers | undefined;
+  /** For tests: what is drawn between 0 and the longest wait. Default: the operating system's randomness. */
+  readonly jitter?: Jitter | undefined;
 }
 
 type Signalled = { readonly signal?: AbortSignal | undefined } | undefined;
 
 /**
  * Stands around every KmsClient, so that a provider only maps calls and errors:
- * ends calls that hang, measures them, lets nothing through that is no
- * KeyfoldError, and refuses answers that no KMS may give. Closing is left to
- * whoever made the client.
+ * ends calls that hang, repeats those that failed for a moment, measures every
+ * attempt, lets nothing through that is no KeyfoldError, and refuses answers
+ * that no KMS may give. Closing is left to whoever made the client. Stores and
+ * vaults put their own around what they are given, so give them none.
+ *
+ * Repeated are KMS_UNAVAILABLE and KMS_THROTTLED; of rotateKey() only
+ * KMS_THROTTLED, as a rotation that went unanswered may have happened. A call
+ * that is given up ends with the error of its last attempt.
  */
 export class GuardedKmsClient implements KmsClient {
   readonly #inner: KmsClient;
-  readonly #options: GuardOptions;
+  readonly #calls: CallGuard;
+  readonly #answers: ReturnType<typeof answersOf>;
 
-  /** @throws KeyfoldError CONFIG_INVALID for a timeout outside its limits */
-  constructor(inner: KmsClient, options: GuardOptions) {
-    const { timeoutMs } = options;
+  /** @throws KeyfoldError CONFIG_INVALID for a timeout or retry options outside their limits */
+  constructor(inner: KmsClient, { meter, clock, timeoutMs, retry = {}, timers = systemTimers, jitter = systemJitter }: GuardOptions) {
     if (!(timeoutMs >= 1 && timeoutMs <= MAX_TIMEOUT_MS)) {
       throw new KeyfoldError('CONFIG_INVALID', `GuardedKmsClient: timeoutMs must be a number of 1 to ${MAX_TIMEOUT_MS}.`);
     }
     this.#inner = inner;
-    this.#options = options;
+    this.#answers = answersOf(inner);
+    this.#calls = new CallGuard({ provider: inner.provider, meter, clock, timers, timeoutMs, retry: new RetryPolicy(retry, timeoutMs, jitter) });
   }
 
   /** The guarded client's. */
@@ -67,168 +71,73 @@ export class GuardedKmsClient implements KmsClient {
   }
 
   async encrypt(plaintext: Uint8Array, options: KmsCallOptions): Promise<WrappedKey> {
-    return this.#call('encrypt', options, (signal) => this.#inner.encrypt(plaintext, { ...options, signal }), {
-      check: (wrapped) => {
-        this.#checkWrap(wrapped);
-      },
-      discard: () => undefined,
-    });
-  }
-
-  async decrypt(wrapped: WrappedKey, options: KmsCallOptions): Promise<Uint8Array> {
-    return this.#call('decrypt', options, (signal) => this.#inner.decrypt(wrapped, { ...options, signal }), {
-      check: checkDek,
-      discard: zero,
-    });
-  }
-
-  async generateDataKey(options: KmsCallOptions): Promise<{ plaintext: Uint8Array; wrapped: WrappedKey }> {
-    return this.#call('generateDataKey', options, (signal) => this.#inner.generateDataKey({ ...options, signal }), {
-      check: ({ plaintext, wrapped }) => {
-        checkDek(plaintext);
-        this.#checkWrap(wrapped);
-      },
-      discard: ({ plaintext }) => {
-        zero(plaintext);
-      },
-    });
-  }
-
-  async currentKeyVersion(options?: Signalled): Promise<KeyVersion> {
-    return this.#call('currentKeyVersion', options, (signal) => this.#inner.currentKeyVersion({ signal }));
-  }
-
-  async *listKeyVersions(options?: Signalled): AsyncIterable<KeyVersion> {
-    const gate = new AbortController();
-    let iterator: AsyncIterator<KeyVersion> | undefined;
-    const next = async (): Promise<IteratorResult<KeyVersion>> => {
-      iterator ??= this.#inner.listKeyVersions({ signal: gate.signal })[Symbol.asyncIterator]();
-      return iterator.next();
-    };
+    const [key, context] = [copyOf(plaintext), { ...options.context }];
+    const run = (signal: AbortSignal): Promise<WrappedKey> => this.#inner.encrypt(key, { context, signal });
     try {
-      for (;;) {
-        const step = await this.#call('listKeyVersions', options, next);
-        if (step.done === true) return;
-        yield step.value;
-      }
+      return await this.#calls.call({ operation: 'encrypt', signal: options.signal, run, answer: this.#answers.wrap });
     } finally {
-      gate.abort();
-      // Not waited for: behind a next() that hangs, return() hangs too.
-      begin(() => iterator?.return?.()).catch(() => undefined);
+      if (key !== plaintext) key.fill(0);
     }
   }
 
+  async decrypt(wrapped: WrappedKey, options: KmsCallOptions): Promise<Uint8Array> {
+    const [own, context] = [{ ...wrapped, ciphertext: copyOf(wrapped.ciphertext) }, { ...options.context }];
+    const run = (signal: AbortSignal): Promise<Uint8Array> => this.#inner.decrypt(own, { context, signal });
+    return this.#calls.call({ operation: 'decrypt', signal: options.signal, run, answer: this.#answers.dek });
+  }
+
+  async generateDataKey(options: KmsCallOptions): Promise<DataKey> {
+    const context = { ...options.context };
+    const run = (signal: AbortSignal): Promise<DataKey> => this.#inner.generateDataKey({ context, signal });
+    return this.#calls.call({ operation: 'generateDataKey', signal: options.signal, run, answer: this.#answers.dataKey });
+  }
+
+  async currentKeyVersion(options?: Signalled): Promise<KeyVersion> {
+    return this.#calls.call({ operation: 'currentKeyVersion', signal: options?.signal, run: (signal) => this.#inner.currentKeyVersion({ signal }) });
+  }
+
+  /** Retried until the first version is out. */
+  listKeyVersions(options?: Signalled): AsyncIterable<KeyVersion> {
+    return listVersions(this.#calls, (signal) => this.#inner.listKeyVersions({ signal }), options?.signal);
+  }
+
   async rotateKey(options?: Signalled): Promise<KeyVersion> {
-    return this.#call('rotateKey', options, (signal) => this.#inner.rotateKey({ signal }));
+    return this.#calls.call({ operation: 'rotateKey', signal: options?.signal, run: (signal) => this.#inner.rotateKey({ signal }) });
   }
 
   /** Reports a KMS that does not answer; rejects only with ABORTED. */
   async testConnection(options?: Signalled): Promise<KmsHealth> {
+    let reported: KmsHealth | undefined;
+    const run = async (signal: AbortSignal): Promise<KmsHealth> => {
+      reported = undefined;
+      const health = await this.#inner.testConnection({ signal });
+      const failure = passing(health);
+      if (failure === undefined) return health;
+      reported = health;
+      throw failure;
+    };
     try {
-      return await this.#call('testConnection', options, (signal) => this.#inner.testConnection({ signal }));
+      return await this.#calls.call({ operation: 'testConnection', signal: options?.signal, run });
     } catch (error) {
       if (!isKeyfoldError(error) || error.code === 'ABORTED') throw error;
       const problem = { code: error.code, message: error.message };
-      return { reachable: false, permitted: false, keyEnabled: false, roundTrip: false, problem };
+      return reported ?? { reachable: false, permitted: false, keyEnabled: false, roundTrip: false, problem };
     }
   }
 
   /** Closes the guarded client. */
   async close(): Promise<void> {
-    await this.#call('close', undefined, () => this.#inner.close());
-  }
-
-  /** One call: measured, and over at the latest when the caller aborts or the time is up. */
-  async #call<T>(operation: string, options: Signalled, run: (signal: AbortSignal) => Promise<T>, answer?: Answer<T>): Promise<T> {
-    throwIfAborted(options?.signal);
-    const { clock, meter } = this.#options;
-    const started = clock.now();
-    const measure = (outcome: 'success' | 'failure'): void => {
-      // A wall clock may have been set back meanwhile.
-      meter.observe('kmsCallSeconds', Math.max(0, clock.now() - started) / 1000, { provider: this.provider, operation, outcome });
-    };
-    try {
-      const result = await this.#bounded(options?.signal, run, answer?.discard);
-      this.#refuseBad(result, answer);
-      measure('success');
-      return result;
-    } catch (error) {
-      measure('failure');
-      throw isKeyfoldError(error)
-        ? error
-        : new KeyfoldError('KMS_UNAVAILABLE', `The ${this.provider} KMS failed in an unexpected way during ${operation}.`, { cause: error });
-    }
-  }
-
-  #refuseBad<T>(result: T, answer: Answer<T> | undefined): void {
-    try {
-      answer?.check(result);
-    } catch (error) {
-      discardQuietly(result, answer?.discard);
-      throw isKeyfoldError(error)
-        ? error
-        : new KeyfoldError('KMS_PROTOCOL_ERROR', `The ${this.provider} KMS answered something that is no key or wrap.`, { cause: error });
-    }
-  }
-
-  /** Ends on time even when the provider ignores its signal; a key that it gives later is zeroed. */
-  async #bounded<T>(caller: AbortSignal | undefined, run: (signal: AbortSignal) => Promise<T>, discard?: (late: T) => void): Promise<T> {
-    const { timeoutMs } = this.#options;
-    const gate = new AbortController();
-    return new Promise<T>((resolve, reject) => {
-      let over = false;
-      const stop = (error: KeyfoldError): void => {
-        over = true;
-        reject(error);
-        gate.abort(error);
-      };
-      const onAbort = (): void => {
-        stop(new KeyfoldError('ABORTED', 'The operation was aborted by its AbortSignal.'));
-      };
-      const timer = setTimeout(() => {
-        stop(new KeyfoldError('KMS_UNAVAILABLE', `The ${this.provider} KMS did not answer within ${timeoutMs} ms. Check the network and the service's status, then try again.`));
-      }, timeoutMs);
-      caller?.addEventListener('abort', onAbort, { once: true });
-      begin(() => run(gate.signal))
-        .then((result) => {
-          if (over) discardQuietly(result, discard);
-          else resolve(result);
-        }, reject)
-        .finally(() => {
-          clearTimeout(timer);
-          caller?.removeEventListener('abort', onAbort);
-        });
-    });
-  }
-
-  #checkWrap(wrapped: WrappedKey): void {
-    if (wrapped.provider !== this.provider || wrapped.keyId !== this.keyId) {
-      throw new KeyfoldError('KMS_PROTOCOL_ERROR', `The ${this.provider} KMS wrapped under another key than the configured one.`);
-    }
+    await this.#calls.call({ operation: 'close', signal: undefined, run: () => this.#inner.close() });
   }
 }
 
-function checkDek(dek: unknown): void {
-  if (isUint8Array(dek) && dek.byteLength === DEK_BYTES) return;
-  throw new KeyfoldError('KMS_PROTOCOL_ERROR', `The KMS returned something else than a key of ${DEK_BYTES} bytes.`);
+/** The caller may zero what it passed at once, and a later attempt needs it. What is no array of bytes is the provider's to refuse. */
+function copyOf(bytes: Uint8Array): Uint8Array {
+  return isUint8Array(bytes) ? Uint8Array.from(bytes) : bytes;
 }
 
-function zero(key: Uint8Array): void {
-  key.fill(0);
-}
-
-/** Runs at once; what it throws at once becomes a rejection. */
-function begin<T>(run: () => T | PromiseLike<T>): Promise<T> {
-  return new Promise((settle) => {
-    settle(run());
-  });
-}
-
-/** What a provider answers in defiance of its types may be anything. */
-function discardQuietly<T>(answer: T, discard: ((answer: T) => void) | undefined): void {
-  try {
-    discard?.(answer);
-  } catch {
-    // No key, then.
-  }
+/** The error of a test that reports, rather than rejects with, something that may pass. */
+function passing({ problem }: KmsHealth): KeyfoldError | undefined {
+  const code = ERROR_CODES.find((known) => known === problem?.code);
+  return problem === undefined || !isRetried('testConnection', code) ? undefined : new KeyfoldError(code, problem.message);
 }

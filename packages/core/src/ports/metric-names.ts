@@ -13,4 +13,5 @@ export const METRICS = {
   dataKeys: 'data_key_total',
   legacyReads: 'field_legacy_read_total',
   plaintextUses: 'checkpoint_plaintext_total',
+  kmsRetries: 'kms_retry_total',
 } as const;

@@ -3,6 +3,7 @@ import { KeyfoldError } from '../errors.ts';
 import { wrapContext } from '../format/context.ts';
 import { KeyCache } from '../keys/key-cache.ts';
 import { GuardedKmsClient } from '../kms/guarded-kms-client.ts';
+import type { KmsRetryOptions } from '../kms/retry-policy.ts';
 import type { AuditSink } from '../ports/audit-sink.ts';
 import { Auditor } from '../ports/auditor.ts';
 import type { KeyRecordStore } from '../ports/key-record-store.ts';
@@ -39,13 +40,20 @@ export interface KeyVaultOptions {
   readonly metrics?: MetricsSink;
   /** In front of every metric's name. Default `heliosdb`. */
   readonly metricsPrefix?: string;
-  /** Milliseconds for one call to the KMS. Default 10,000. */
+  /** Milliseconds after which a call to the KMS ends at the latest, retries and waits included. Default 10,000. */
   readonly kmsTimeoutMs?: number;
+  /** How calls that were throttled, or went wrong for a moment, are made again. Default: three attempts. */
+  readonly kmsRetry?: KmsRetryOptions | undefined;
   /** Default true: refuses keys, such as RSA ones, for which anybody could make a wrap. */
   readonly requireAuthenticatedWraps?: boolean;
   /** Default the machine's. */
   readonly clock?: Clock;
 }
+
+const KNOWN = [
+  'records', 'kms', 'acceptedKms', 'tenant', 'scope', 'maxKeyAgeMs', 'maxSeals', 'maxMemoryAgeMs', 'maxKeysInMemory', 'recheckMs',
+  'audit', 'metrics', 'metricsPrefix', 'kmsTimeoutMs', 'kmsRetry', 'requireAuthenticatedWraps', 'clock',
+] as const satisfies readonly (keyof KeyVaultOptions)[];
 
 /** How long keys may do what. */
 export interface VaultLimits {
@@ -73,10 +81,11 @@ export interface VaultContext {
 
 /** @throws KeyfoldError CONFIG_INVALID, and INVALID_ARGUMENT for a tenant or scope outside its limits */
 export function vaultContext(options: KeyVaultOptions): VaultContext {
+  refuseUnknown(options);
   const { tenant, scope = 'default', clock = systemClock } = options;
   wrapContext('field', tenant, scope, new Uint8Array(16));
   const meter = new Meter(options.metrics, options.metricsPrefix);
-  const guard = { meter, clock, timeoutMs: options.kmsTimeoutMs ?? 10_000 };
+  const guard = { meter, clock, timeoutMs: options.kmsTimeoutMs ?? 10_000, retry: options.kmsRetry };
   const kms = new GuardedKmsClient(options.kms, guard);
   const accepted = (options.acceptedKms ?? []).map((client) => new GuardedKmsClient(client, guard));
   return {
@@ -97,6 +106,12 @@ export function vaultContext(options: KeyVaultOptions): VaultContext {
     meter,
     clock,
   };
+}
+
+/** A misspelt option must not be ignored. */
+function refuseUnknown(options: object): void {
+  const unknown = Object.keys(options).find((name) => !KNOWN.some((known) => known === name));
+  if (unknown !== undefined) throw new KeyfoldError('CONFIG_INVALID', `KeyVault has no option ${JSON.stringify(unknown)}. Known are: ${KNOWN.join(', ')}.`);
 }
 
 function atLeastOne(name: string, value: number): number {

@@ -37,7 +37,7 @@ export function vaultBench(change: Partial<KeyVaultOptions> = {}): VaultBench {
   const audit = new RecordingAuditSink();
   const metrics = new RecordingMetricsSink();
   const another: VaultBench['another'] = (other = {}) => {
-    const vault = new KeyVault({ records, kms, tenant: 'acme', clock, audit, metrics, ...change, ...other });
+    const vault = new KeyVault({ records, kms, tenant: 'acme', clock, audit, metrics, kmsRetry: { attempts: 1 }, ...change, ...other });
     return { vault, column: columnOf(vault) };
   };
   return { ...another(), kms, records, clock, audit, metrics, another };

@@ -43,7 +43,7 @@ async function guardedClients(
   meter: Meter,
   clock: Clock,
 ): Promise<{ readonly kms: KmsClient; readonly clients: readonly KmsClient[] }> {
-  const guard = { meter, clock, timeoutMs: options.kmsTimeoutMs ?? 10_000 };
+  const guard = { meter, clock, timeoutMs: options.kmsTimeoutMs ?? 10_000, retry: options.kmsRetry };
   const own = typeof options.kms === 'function' ? await options.kms(options.tenant) : options.kms;
   const kms = new GuardedKmsClient(requireKms(own, 'kms'), guard);
   const others = (options.acceptedKms ?? []).map((client) => new GuardedKmsClient(requireKms(client, 'acceptedKms'), guard));

@@ -4,6 +4,7 @@ import type {
   KeyCacheOptions,
   KeyRecordStore,
   KmsClient,
+  KmsRetryOptions,
   MetricsSink,
   ObjectStore,
 } from '@keyfold/core';
@@ -34,8 +35,10 @@ export interface EncryptedCheckpointStoreOptions {
   readonly keyCache?: Omit<KeyCacheOptions, 'clock'>;
   /** Whether open() makes a round trip to the KMS, and refuses when that fails. Default true. */
   readonly testKms?: boolean;
-  /** Milliseconds for one call to the KMS. Default 10,000. */
+  /** Milliseconds after which a call to the KMS ends at the latest, retries and waits included. Default 10,000. */
   readonly kmsTimeoutMs?: number;
+  /** How calls that were throttled, or went wrong for a moment, are made again. Default: three attempts. */
+  readonly kmsRetry?: KmsRetryOptions | undefined;
   /** Data objects up to this size share their record's object. 0..262,144; default 262,144. */
   readonly inlineLimitBytes?: number;
   /** Names objects after an HMAC of their ids, so that storage sees no ids. One KMS call more at open. Default false. */
@@ -58,7 +61,7 @@ export const OVER_USER_STORE = Symbol('over a user store');
 
 const KNOWN = [
   'objects', 'kms', 'acceptedKms', 'tenant', 'encryption', 'audit', 'metrics', 'metricsPrefix', 'keyCache', 'testKms',
-  'kmsTimeoutMs', 'inlineLimitBytes', 'hideNames', 'migration', 'requireAuthenticatedWraps', 'clock',
+  'kmsTimeoutMs', 'kmsRetry', 'inlineLimitBytes', 'hideNames', 'migration', 'requireAuthenticatedWraps', 'clock',
 ] as const satisfies readonly (keyof EncryptedCheckpointStoreOptions)[];
 
 const KNOWN_CACHE = ['maxEntries', 'maxAgeMs', 'maxUses', 'maxBytes', 'maxRefusals', 'refusalMaxAgeMs'] as const satisfies readonly (keyof KeyCacheOptions)[];

@@ -39,6 +39,32 @@ describe('a KMS that fails', () => {
     expect(await store.load('a')).toEqual(patterned(10));
   });
 
+  test('for a moment is asked again, as often as kmsRetry says', async () => {
+    const { store, kms, metrics } = await openStore({ kmsRetry: { throttledDelayMs: 0 } });
+    let left = 2;
+    kms.fault = () => {
+      if (left-- > 0) throw new KeyfoldError('KMS_THROTTLED', 'The KMS has too much to do just now.');
+    };
+    await store.save('a', patterned(10));
+    expect(metrics.measurements.filter(({ name }) => name === 'heliosdb_kms_retry_total').map(({ labels }) => labels)).toEqual([
+      { provider: 'memory', operation: 'generateDataKey', code: 'KMS_THROTTLED' },
+      { provider: 'memory', operation: 'generateDataKey', code: 'KMS_THROTTLED' },
+    ]);
+    left = 3;
+    await expectCode(store.save('b', patterned(10)), 'KMS_THROTTLED');
+    expect(left).toBe(0);
+  });
+
+  test('for a moment does not keep open() from opening', async () => {
+    const kms = new MemoryKms();
+    let left = 1;
+    kms.fault = () => {
+      if (left-- > 0) throw new KeyfoldError('KMS_UNAVAILABLE', 'The KMS is not there at this moment.');
+    };
+    const { store } = await openStore({ kms, testKms: true, kmsRetry: { baseDelayMs: 0 } });
+    await store.save('a', patterned(10));
+  });
+
   test('with INVALID_CIPHERTEXT on a load gives the one answer to everything that does not open', async () => {
     const { store, kms } = await openStore();
     await store.save('a', patterned(10));

@@ -8,7 +8,7 @@ import { expectCode, rejection } from '../support/expect-code.ts';
 
 /** Opens with `changes`, which may be what no type permits. */
 async function open(changes: Readonly<Record<string, unknown>> = {}): Promise<EncryptedCheckpointStore> {
-  const options = { objects: new MemoryObjectStore(), kms: new MemoryKms(), tenant: 'acme', ...changes };
+  const options = { objects: new MemoryObjectStore(), kms: new MemoryKms(), tenant: 'acme', kmsRetry: { attempts: 1 }, ...changes };
   return EncryptedCheckpointStore.open(options);
 }
 
@@ -51,6 +51,8 @@ describe('open() refuses', () => {
     ['an autoRotate that is a text', { encryption: { keyRotation: { autoRotate: 'false' } } }, /autoRotate must be true or false/],
     ['a negative timeout', { kmsTimeoutMs: -1 }, /kmsTimeoutMs must be a number/],
     ['no timeout at all', { kmsTimeoutMs: Infinity }, /kmsTimeoutMs must be a number/],
+    ['retries without an attempt', { kmsRetry: { attempts: 0 } }, /attempts must be a whole number from 1 to 10/],
+    ['an unknown option of retries', { kmsRetry: { count: 3 } }, /no retry option "count"/],
     ['a timeout that is a text', { kmsTimeoutMs: '100' }, /kmsTimeoutMs must be a number/],
     ['a negative inline limit', { inlineLimitBytes: -1 }, /whole number from 0 to 262144/],
     ['a huge inline limit', { inlineLimitBytes: 262_145 }, /whole number from 0 to 262144/],
@@ -115,6 +117,7 @@ test('open() accepts what it carries out', async () => {
     audit: SINK,
     keyCache: { maxEntries: 1, maxAgeMs: 1, maxUses: 1, maxBytes: 1 },
     kmsTimeoutMs: 2_147_483_647,
+    kmsRetry: { attempts: 10, attemptTimeoutMs: 1_000, baseDelayMs: 0, throttledDelayMs: 60_000, maxDelayMs: 0 },
     inlineLimitBytes: 262_144,
     tenant: 't'.repeat(256),
     metricsPrefix: 'my_app2',

@@ -18,13 +18,13 @@ export interface Opened {
 
 export type Overrides = Partial<Omit<EncryptedCheckpointStoreOptions, 'kms'>> & { readonly kms?: MemoryKms };
 
-/** A store over memory, with everything that a test may want to look at. */
+/** A store over memory, with everything that a test may want to look at. Its calls to the KMS are made once. */
 export async function openStore(overrides: Overrides = {}): Promise<Opened> {
   const { kms = new MemoryKms(), objects = new MemoryObjectStore() } = overrides;
   const audit = new RecordingAuditSink();
   const metrics = new RecordingMetricsSink();
   const clock = new ManualClock();
-  const store = await EncryptedCheckpointStore.open({ tenant: TENANT, audit, metrics, clock, testKms: false, ...overrides, kms, objects });
+  const store = await EncryptedCheckpointStore.open({ tenant: TENANT, audit, metrics, clock, testKms: false, kmsRetry: { attempts: 1 }, ...overrides, kms, objects });
   // What open() itself asked is no part of what a test does.
   if (objects instanceof HookedObjectStore) objects.log.length = 0;
   return { store, objects, kms, audit, metrics, clock };
