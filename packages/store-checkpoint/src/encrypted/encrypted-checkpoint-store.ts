@@ -30,7 +30,11 @@ export type EncryptedLoadStreamOptions = LoadStreamOptions<CheckpointReceipt> & 
 /** How an encrypted checkpoint is read at once. */
 export type EncryptedLoadOptions = LoadOptions<CheckpointReceipt> & Generation;
 /** How an encrypted checkpoint's metadata are read. */
-export type EncryptedReadMetadataOptions = CallOptions & Generation;
+export type EncryptedReadMetadataOptions = CallOptions &
+  Generation & {
+    /** What save() returned: refuses anything older or other under this id. */
+    readonly expect?: CheckpointReceipt;
+  };
 
 /**
  * Checkpoints sealed with AES-256-GCM (or, where rules demand it, AES-256-CBC

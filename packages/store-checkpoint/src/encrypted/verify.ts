@@ -6,6 +6,7 @@ import { nameKeyObject } from './hidden-checkpoint-names.ts';
 import { type NameKeyBasis, confirmNameKey } from './name-key.ts';
 import type { StoreContext } from './store-context.ts';
 import { Trail } from './trail.ts';
+import { UserKeyRecords } from './user-key-records.ts';
 import { VerifyCounter, type ResolvedVerify, type VerifyFinding, type VerifyOptions, resolveVerify } from './verify-options.ts';
 import { judge, verifyCheckpoint } from './verify-checkpoint.ts';
 
@@ -71,8 +72,10 @@ const ORPHAN = 'No record refers to these data. gc() removes them, unless a save
 /** What no record names. */
 async function lookAtObject(context: StoreContext, name: string, options: ResolvedVerify): Promise<VerifyFinding | undefined> {
   const named = context.names.parse(name);
-  if (named.kind === 'record' || named.kind === 'mark' || context.names.isOwn(name)) return undefined;
-  if (named.kind === 'other') return { status: 'foreign', object: name, message: FOREIGN };
+  if (named.kind === 'mark' || context.names.isOwn(name)) return undefined;
+  // Where records are kept apart, one that lies with the data is of another store: its checkpoint is not seen here.
+  if (named.kind === 'record' && !(context.records instanceof UserKeyRecords)) return undefined;
+  if (named.kind === 'other' || named.kind === 'record') return { status: 'foreign', object: name, message: FOREIGN };
   const id = context.names.idOfStem(named.stem);
   // Storage lists by the encoded id, whose beginning need not be the id's.
   if (options.prefix !== '' && id?.startsWith(options.prefix) !== true) return undefined;

@@ -303,6 +303,18 @@ describe('what the storage does to hidden names', () => {
     expect(await ids(opened)).toHaveLength(1);
   });
 
+  test('ends a listing with CONFLICT: a storage that never agrees with itself on a size', async () => {
+    const objects = new HookedObjectStore(new MemoryObjectStore());
+    const opened = await openHidden({ objects });
+    await opened.store.save('a', patterned(10));
+    objects.log.length = 0;
+    objects.before = (operation) => {
+      if (operation === 'open') throw new KeyfoldError('RANGE_INVALID', 'The storage of a test has fewer bytes.');
+    };
+    await expectCode(ids(opened), 'CONFLICT', /Try again/);
+    expect(objects.log.filter((entry) => entry.startsWith('head '))).toHaveLength(5);
+  });
+
   test('is passed on: a storage that fails while ids are read', async () => {
     const objects = new HookedObjectStore(new MemoryObjectStore());
     const opened = await openHidden({ objects });

@@ -23,6 +23,7 @@ describe.each([['inline', 1_000], ['in two objects', 300_000]])('a receipt of a 
     const expected = await store.save('a', patterned(size, 'new'), { overwrite: true });
     await restore(objects, old);
     await expectCode(store.load('a', { expect: expected }), 'INTEGRITY_FAILURE');
+    await expectCode(store.readMetadata('a', { expect: expected }), 'INTEGRITY_FAILURE');
     expect(digest(await store.load('a'))).toBe(digest(patterned(size, 'old')));
   });
 

@@ -7,7 +7,7 @@ import { BACKENDS } from '../support/backends.ts';
 import { flipBit, gathered, patterned } from '../support/bytes.ts';
 import { expectCode, rejection } from '../support/expect-code.ts';
 import { HookedObjectStore } from '../support/hooked-object-store.ts';
-import { bytesOf, namesIn, plant, snapshot } from '../support/objects.ts';
+import { bytesOf, digests, namesIn, plant } from '../support/objects.ts';
 import { openFiles } from '../support/open-files.ts';
 import { type Opened, kmsCalls, openStore } from '../support/open-store.ts';
 import { MemoryObjectStore } from '../../src/object-stores/memory-object-store.ts';
@@ -41,14 +41,14 @@ describe.each(BACKENDS)('verify, over $backend', ({ make }) => {
     const opened = await openStore({ objects: make() });
     const receipts = { 'job/1': await opened.store.save('job/1', patterned(10)), 'job/2': await opened.store.save('job/2', patterned(2_500_000)) };
     await opened.store.save('empty', patterned(0));
-    const before = await snapshot(opened.objects);
+    const before = await digests(opened.objects);
     const found = await findings(opened);
     expect(found).toMatchObject([
       { status: 'ok', id: 'empty', bytes: 0 },
       { status: 'ok', id: 'job/1', bytes: 10, receipt: receipts['job/1'] },
       { status: 'ok', id: 'job/2', bytes: 2_500_000, receipt: receipts['job/2'] },
     ]);
-    expect(await snapshot(opened.objects)).toEqual(before);
+    expect(await digests(opened.objects)).toEqual(before);
     expect(openFiles()).toEqual([]);
   });
 

@@ -9,7 +9,7 @@ import { BACKENDS } from '../support/backends.ts';
 import { digest, flipBit, gathered, patterned } from '../support/bytes.ts';
 import { expectCode } from '../support/expect-code.ts';
 import { HookedObjectStore } from '../support/hooked-object-store.ts';
-import { bytesOf, namesIn, plant, snapshot } from '../support/objects.ts';
+import { bytesOf, digests, namesIn, plant } from '../support/objects.ts';
 import { type Opened, openStore } from '../support/open-store.ts';
 import { smallDisk } from '../support/small-disk.ts';
 
@@ -64,10 +64,10 @@ describe('a migration', () => {
   test('that is only tried writes and deletes nothing', async () => {
     const here = await scene(new MemoryObjectStore(), true);
     await here.migrate({ prefix: 'empty' });
-    const before = await snapshot(here.objects);
+    const before = await digests(here.objects);
     here.audit.events.length = 0;
     expect(await here.migrate({ dryRun: true, deleteSource: true })).toEqual({ ...NONE, pending: 2, present: 1 });
-    expect(await snapshot(here.objects)).toEqual(before);
+    expect(await digests(here.objects)).toEqual(before);
     expect(here.audit.events.some(({ action }) => action === 'checkpoint.migrate')).toBe(false);
   });
 

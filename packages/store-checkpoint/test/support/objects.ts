@@ -1,5 +1,5 @@
 import type { ObjectStore } from '@keyfold/core';
-import { gathered } from './bytes.ts';
+import { digest, gathered } from './bytes.ts';
 
 const LIMIT = 2 ** 30;
 
@@ -30,6 +30,11 @@ export async function snapshot(objects: ObjectStore): Promise<Map<string, Uint8A
   const all = new Map<string, Uint8Array>();
   for (const name of await allNamesIn(objects)) all.set(name, await bytesOf(objects, name));
   return all;
+}
+
+/** Like a snapshot, for comparing: arrays of megabytes are compared slowly. */
+export async function digests(objects: ObjectStore): Promise<Map<string, string>> {
+  return new Map([...(await snapshot(objects))].map(([name, bytes]) => [name, digest(bytes)]));
 }
 
 /** Puts a snapshot back, and removes what is not in it. */

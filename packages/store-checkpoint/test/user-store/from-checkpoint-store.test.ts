@@ -197,6 +197,15 @@ describe('with a KeyRecordStore', () => {
     expect(mine.blobs.size).toBe(1);
   });
 
+  test('finds what a store without records of its own has left there: no checkpoint here', async () => {
+    const { store, mine, reopen } = await scene();
+    await store.save('before', patterned(10));
+    const apart = await reopen({ records: new MemoryKeyRecordStore() });
+    await apart.save('after', patterned(10));
+    expect(mine.blobs.size).toBe(2);
+    expect(await gathered(apart.verify())).toMatchObject([{ status: 'ok', id: 'after' }, { status: 'foreign', object: 'before.kfk' }]);
+  });
+
   test('finds data without a record, and passes over keys that are no ids', async () => {
     const mine = new MapStore();
     const records = new MemoryKeyRecordStore();
