@@ -16,7 +16,8 @@ export function bytes(text: string): Uint8Array {
 
 /** Distinct at every position up to far beyond a chunk's length. */
 export function pattern(length: number): Uint8Array {
-  const words = new Uint32Array(Math.ceil(length / 4)).map((_, index) => Math.imul(index + 1, 2_654_435_761));
+  const words = new Uint32Array(Math.ceil(length / 4));
+  for (let index = 0; index < words.length; index += 1) words[index] = Math.imul(index + 1, 2_654_435_761);
   return new Uint8Array(words.buffer, 0, length);
 }
 
