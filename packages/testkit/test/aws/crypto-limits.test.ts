@@ -27,6 +27,16 @@ describe('a ciphertext', () => {
     expect(decryptBlob(material, encryptBlob(keyId, material, Buffer.from('a'), undefined), {})).toEqual(new Uint8Array(Buffer.from('a')));
   });
 
+  it('does not open after a change of any byte, those that name key and material included', () => {
+    const material = drawKeyMaterial();
+    const blob = encryptBlob(keyId, material, Buffer.from('abc'), undefined);
+    for (let index = 0; index < blob.length; index++) {
+      const altered = Uint8Array.from(blob);
+      altered[index] = (altered[index] ?? 0) ^ 1;
+      expect(() => decryptBlob(material, altered, undefined)).toThrow();
+    }
+  });
+
   it('cut at any length is refused, never misread', () => {
     const material = drawKeyMaterial();
     const blob = encryptBlob(keyId, material, Buffer.from('abc'), undefined);
