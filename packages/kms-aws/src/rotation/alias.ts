@@ -6,7 +6,7 @@ import type { SignalOptions } from '../kms-calls.ts';
 import { requireSymmetric } from '../resolve-key.ts';
 import type { AwsKeyMetadata } from '../sdk.ts';
 import { templateOf } from './key-template.ts';
-import type { RotationParts } from './rotator.ts';
+import type { RotationParts } from './parts.ts';
 import { wait } from './wait.ts';
 
 /** Races that one rotation may lose. Aliases take a moment until every server of AWS shows them. */

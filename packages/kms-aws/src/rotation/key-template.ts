@@ -1,6 +1,6 @@
 import type { SignalOptions } from '../kms-calls.ts';
 import type { AwsKeyMetadata, AwsTag } from '../sdk.ts';
-import type { RotationParts } from './rotator.ts';
+import type { RotationParts } from './parts.ts';
 
 /** The only name that AWS knows for a key's policy. */
 const POLICY_NAME = 'default';

@@ -2,7 +2,7 @@ import { KeyfoldError, isKeyfoldError, type KeyVersion } from '@keyfold/core/pro
 import { keyArn } from '../key-name.ts';
 import { describeKey } from '../key-versions.ts';
 import type { SignalOptions } from '../kms-calls.ts';
-import type { RotationParts } from './rotator.ts';
+import type { RotationParts } from './parts.ts';
 import { wait } from './wait.ts';
 
 /**

@@ -1,17 +1,11 @@
 import { KeyfoldError, type KeyVersion } from '@keyfold/core/provider';
-import { keyArn, type ResolvedKey } from '../key-name.ts';
-import { describeKey, type KeyVersions } from '../key-versions.ts';
-import type { KmsCalls, SignalOptions } from '../kms-calls.ts';
+import { keyArn } from '../key-name.ts';
+import { describeKey } from '../key-versions.ts';
+import type { SignalOptions } from '../kms-calls.ts';
 import { rotateAlias } from './alias.ts';
 import { rotateOnDemand } from './on-demand.ts';
+import type { RotationParts } from './parts.ts';
 import type { CheckedRotation } from './strategy.ts';
-
-/** What every strategy works with. */
-export interface RotationParts {
-  readonly calls: KmsCalls;
-  readonly key: ResolvedKey;
-  readonly versions: KeyVersions;
-}
 
 /** Rotates by the strategy of the configuration. */
 export class Rotator {
