@@ -34,6 +34,8 @@ const RECORD = 'target.kfk';
 const DATA = 'target.*.kfc';
 /** What a collection of garbage would have put beside the data. */
 const MARK = 'target.*.kfg';
+/** The record is written while the data are made durable, and published after them. */
+const LARGE = [`put ${DATA}`, `prepare ${RECORD}`, `publish ${RECORD}`];
 
 const SCENARIOS: readonly Scenario[] = [
   {
@@ -44,12 +46,12 @@ const SCENARIOS: readonly Scenario[] = [
   {
     name: 'saving a stream',
     operation: 'save streamed', size: STREAMED, before: undefined, after: content('new', STREAMED),
-    leastSteps: 20, calls: [`read ${RECORD}`, 'generateDataKey', `put ${DATA}`, `put ${RECORD}`, `head ${MARK}`, `head ${DATA}`],
+    leastSteps: 20, calls: [`read ${RECORD}`, 'generateDataKey', ...LARGE, `head ${MARK}`, `head ${DATA}`],
   },
   {
     name: 'replacing a small checkpoint by a large one',
     operation: 'overwrite', size: BIG, before: content('old', INLINE), after: content('new', BIG),
-    leastSteps: 25, calls: [`read ${RECORD}`, 'generateDataKey', `put ${DATA}`, `put ${RECORD}`, `head ${MARK}`, `head ${DATA}`],
+    leastSteps: 25, calls: [`read ${RECORD}`, 'generateDataKey', ...LARGE, `head ${MARK}`, `head ${DATA}`],
   },
   {
     name: 'replacing a large checkpoint by a small one',
@@ -59,7 +61,7 @@ const SCENARIOS: readonly Scenario[] = [
   {
     name: 'replacing a large checkpoint by a stream',
     operation: 'overwrite streamed', size: STREAMED, before: content('old', BIG), after: content('new', STREAMED),
-    leastSteps: 30, calls: [`read ${RECORD}`, 'generateDataKey', `put ${DATA}`, `put ${RECORD}`, `head ${MARK}`, `head ${DATA}`, `delete ${DATA}`],
+    leastSteps: 30, calls: [`read ${RECORD}`, 'generateDataKey', ...LARGE, `head ${MARK}`, `head ${DATA}`, `delete ${DATA}`],
   },
   {
     name: 'replacing a checkpoint that a killed writer was replacing',
@@ -71,7 +73,7 @@ const SCENARIOS: readonly Scenario[] = [
     name: 'saving a checkpoint that a killed writer was deleting',
     operation: 'save', size: BIG, before: undefined, after: content('new', BIG),
     standing: content('old', BIG), killedBefore: { operation: 'delete', size: 0, at: 'mkdir *.gone' },
-    leastSteps: 28, calls: [`read ${RECORD}`, 'generateDataKey', `put ${DATA}`, `put ${RECORD}`, `head ${MARK}`, `head ${DATA}`],
+    leastSteps: 28, calls: [`read ${RECORD}`, 'generateDataKey', ...LARGE, `head ${MARK}`, `head ${DATA}`],
   },
   {
     name: 'deleting a small checkpoint',
@@ -98,7 +100,7 @@ const SCENARIOS: readonly Scenario[] = [
   {
     name: 'rotating the key of an open store and saving',
     operation: 'rotate', size: BIG, before: content('old', INLINE), after: content('old', INLINE),
-    leastSteps: 40, calls: ['rotateKey', 'read after.kfk', 'generateDataKey', 'put after.*.kfc', 'put after.kfk', 'head after.*.kfg', 'head after.*.kfc'],
+    leastSteps: 40, calls: ['rotateKey', 'read after.kfk', 'generateDataKey', 'put after.*.kfc', 'prepare after.kfk', 'publish after.kfk', 'head after.*.kfg', 'head after.*.kfc'],
   },
   {
     name: 'sweeping what a killed replacement left',
@@ -151,22 +153,31 @@ function copyOf(root: string): string {
   return copy;
 }
 
-/** The names of the calls among the steps: "after objects.put target.kfk" is one. */
+/** The names of the calls among the steps, as they begin: "before objects.put target.kfk" is one. */
 function callsIn(steps: readonly string[]): string[] {
-  return steps.flatMap((step) => /^after (?:objects|kms)\.(.*)$/.exec(step)?.[1] ?? []);
+  return steps.flatMap((step) => /^before (?:objects|kms)\.(.*)$/.exec(step)?.[1] ?? []);
 }
 
-/** What was written is durable before it gets its name, and the name before the operation is acknowledged. */
+/**
+ * What was written is durable before it gets its name, data have their name for
+ * good before a record tells of them, and every name is durable before the
+ * operation is acknowledged.
+ */
 function expectDurable(steps: readonly string[]): void {
-  let written = false;
+  const written = new Set<string>();
   let named = false;
+  let dataNamed = false;
   for (const step of steps) {
+    const [call = '', descriptor = ''] = step.split(' ');
     const publishes = /^(?:link|rename) .*(?:\.kf[kc]|keyring\.kf(?:\.\d+)?)$/.test(step);
-    if (publishes) expect(written, step).toBe(false);
+    if (publishes) expect([...written], step).toEqual([]);
+    if (publishes && step.endsWith('.kfk')) expect(dataNamed, step).toBe(false);
     if (step === 'acknowledged' || step === 'saved') expect(named, step).toBe(false);
-    if (step.startsWith("write")) written = true;
+    if (call.startsWith('write')) written.add(descriptor);
+    if (publishes && step.endsWith('.kfc')) dataNamed = true;
     if (publishes || /^(?:unlink|rmdir) target/.test(step)) named = true;
-    if (/^(?:fsync|sync|datasync)/.test(step)) written = named = false;
+    // A descriptor that nothing was written to is a directory's.
+    if (/^(?:fsync|sync|datasync)$/.test(call) && !written.delete(descriptor)) named = dataNamed = false;
   }
 }
 

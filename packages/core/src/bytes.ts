@@ -10,7 +10,8 @@ const SHORT = 128;
 
 /** Joins byte strings; always a fresh buffer outside Node's shared pool. */
 export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
-  const total = parts.reduce((sum, part) => sum + part.byteLength, 0);
+  let total = 0;
+  for (const part of parts) total += part.byteLength;
   const joined = new Uint8Array(total);
   let offset = 0;
   for (const part of parts) {

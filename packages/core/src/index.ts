@@ -17,7 +17,7 @@ export type { KeyRecordStore, StoredKeyRecord } from './ports/key-record-store.t
 export type { KeyVersion, KmsClient, KmsHealth, OpenKmsUrl } from './ports/kms-client.ts';
 export { METRICS } from './ports/metric-names.ts';
 export { Meter, type MetricLabels, type MetricsSink } from './ports/metrics-sink.ts';
-export type { ByteRange, ObjectInfo, ObjectStore, OpenObject } from './ports/object-store.ts';
+export type { ByteRange, ObjectInfo, ObjectStore, OpenObject, OpenOptions, PreparedPut } from './ports/object-store.ts';
 export { rewrapRecord, type RewrapOptions, type RewrapResult } from './rotation/rewrap-record.ts';
 export { checkRange, rangeInvalid } from './sealing/byte-range.ts';
 export { checkpointLength, openCheckpointData } from './sealing/checkpoint-opener.ts';

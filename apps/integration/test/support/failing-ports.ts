@@ -1,4 +1,4 @@
-import { type ErrorCode, KeyfoldError, type KmsClient, type ObjectInfo, type ObjectStore } from '@keyfold/core';
+import { type ErrorCode, KeyfoldError, type KmsClient, type ObjectInfo, type ObjectStore, type PreparedPut } from '@keyfold/core';
 
 export interface Failure {
   /** Which call fails, of all that are made: the first is 0. */
@@ -32,8 +32,10 @@ export class FailingPorts {
         this.effects.push(call);
         return result;
       }, undo);
+    const prepare = inner.prepare?.bind(inner);
     return {
       capabilities: inner.capabilities,
+      ...(prepare && { prepare: (name, ...rest) => this.#prepare(name, () => prepare(name, ...rest), around) }),
       put: (name, ...rest) => around(`put ${name}`, () => inner.put(name, ...rest)),
       read: (name, ...rest) => around(`read ${name}`, () => inner.read(name, ...rest)),
       open: (name, ...rest) => around(`open ${name}`, () => inner.open(name, ...rest), async (opened) => opened?.cancel()),
@@ -41,6 +43,12 @@ export class FailingPorts {
       delete: (name, ...rest) => around(`delete ${name}`, () => inner.delete(name, ...rest)),
       list: (...args) => this.#list(inner.list(...args)),
     };
+  }
+
+  /** What was prepared is put when it is published. */
+  async #prepare(name: string, run: () => Promise<PreparedPut>, around: <T>(call: string, run: () => Promise<T>) => Promise<T>): Promise<PreparedPut> {
+    const prepared = await this.#around(`prepare ${name}`, run, (made) => made.discard());
+    return { publish: () => around(`put ${name}`, () => prepared.publish()), discard: () => prepared.discard() };
   }
 
   kms(inner: KmsClient): KmsClient {

@@ -6,6 +6,13 @@ const LABEL = Uint8Array.from(Buffer.from(`${COBBLESTONE_256.label}\0`, 'latin1'
 const BLOCK_BYTES = 64;
 const NONCE_END = KEY_BYTES + 12;
 const CHUNK_OFFSET = SALT_BYTES + COMMITMENT_BYTES;
+/**
+ * An array of more than 64 bytes is memory outside of V8's heap, for the
+ * collector to find again: dear for values by the ten thousand. Nothing here
+ * waits, so one set serves all, and is zeroed after each.
+ */
+const DERIVED = new Uint8Array(2 * BLOCK_BYTES);
+const INPUT = new Uint8Array(1_024);
 const GCM = { authTagLength: TAG_BYTES } as const;
 
 /** A core message of one chunk has these bytes more than its plaintext. */
@@ -32,12 +39,15 @@ export function sealSingleChunk(
     throw new RangeError('a message of another size');
   }
   const derived = derive(prk, message.subarray(0, SALT_BYTES), context);
-  message.set(derived.subarray(NONCE_END, NONCE_END + COMMITMENT_BYTES), SALT_BYTES);
-  const cipher = createCipheriv('aes-256-gcm', chunkKey(derived), derived.subarray(KEY_BYTES, NONCE_END), GCM);
-  message.set(cipher.update(plaintext), CHUNK_OFFSET);
-  cipher.final();
-  message.set(cipher.getAuthTag(), CHUNK_OFFSET + plaintext.byteLength);
-  derived.fill(0);
+  try {
+    message.set(derived.subarray(NONCE_END, NONCE_END + COMMITMENT_BYTES), SALT_BYTES);
+    const cipher = createCipheriv('aes-256-gcm', chunkKey(derived), derived.subarray(KEY_BYTES, NONCE_END), GCM);
+    message.set(cipher.update(plaintext), CHUNK_OFFSET);
+    cipher.final();
+    message.set(cipher.getAuthTag(), CHUNK_OFFSET + plaintext.byteLength);
+  } finally {
+    derived.fill(0);
+  }
 }
 
 /** The plaintext of a core message of one chunk, or undefined when any check fails. */
@@ -74,12 +84,13 @@ function chunkKey(derived: Uint8Array): KeyObject {
 
 /**
  * T1 || T2, whose first 76 bytes are K || N || C. Both blocks are hashed from
- * one buffer: T1 || info || counter.
+ * one buffer: T1 || info || counter. The caller zeroes what it is given, which
+ * is the same memory every time.
  */
 function derive(prk: KeyObject, salt: Uint8Array, context: readonly Uint8Array[]): Uint8Array {
   let length = BLOCK_BYTES + LABEL.byteLength + SALT_BYTES + 1;
   for (const part of context) length += part.byteLength;
-  const input = new Uint8Array(length);
+  const input = length <= INPUT.byteLength ? INPUT.subarray(0, length) : new Uint8Array(length);
   let at = BLOCK_BYTES;
   input.set(LABEL, at);
   input.set(salt, (at += LABEL.byteLength));
@@ -88,14 +99,13 @@ function derive(prk: KeyObject, salt: Uint8Array, context: readonly Uint8Array[]
     input.set(part, at);
     at += part.byteLength;
   }
-  const blocks = new Uint8Array(2 * BLOCK_BYTES);
   input[at] = 1;
-  take(createHmac('sha512', prk).update(input.subarray(BLOCK_BYTES)).digest(), blocks, 0);
-  input.set(blocks.subarray(0, BLOCK_BYTES));
+  take(createHmac('sha512', prk).update(input.subarray(BLOCK_BYTES)).digest(), DERIVED, 0);
+  input.set(DERIVED.subarray(0, BLOCK_BYTES));
   input[at] = 2;
-  take(createHmac('sha512', prk).update(input).digest(), blocks, BLOCK_BYTES);
+  take(createHmac('sha512', prk).update(input).digest(), DERIVED, BLOCK_BYTES);
   input.fill(0, 0, BLOCK_BYTES);
-  return blocks;
+  return DERIVED;
 }
 
 /** Moves a digest, leaving nothing behind. */

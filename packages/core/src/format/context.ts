@@ -1,7 +1,7 @@
-import { concatBytes, encodeUtf8, toHex, view } from '../bytes.ts';
+import { concatBytes, encodeUtf8, toHex } from '../bytes.ts';
 import { KeyfoldError } from '../errors.ts';
 import { ByteReader, MalformedError } from './reader.ts';
-import { lengthPrefixed, u8 } from './writer.ts';
+import { lengthPrefixed, u16, u32, u8 } from './writer.ts';
 
 /**
  * The non-secret names that a ciphertext is bound to, e.g. its purpose, tenant
@@ -39,12 +39,14 @@ export function encodeContext(context: EncryptionContext): Uint8Array {
     throw new KeyfoldError('INVALID_ARGUMENT', `An encryption context has 1 to ${CONTEXT_LIMITS.keys} keys, not ${keys.length}.`);
   }
   const parts: Uint8Array[] = [u8(VERSION), u8(keys.length)];
-  for (const key of keys.sort(byBytes)) {
+  // By code unit, which is by byte: what is not ASCII is refused.
+  for (const key of keys.sort()) {
     if (!KEY_PATTERN.test(key)) {
       throw new KeyfoldError('INVALID_ARGUMENT', 'A key of an encryption context must match [a-z0-9][a-z0-9._-]{0,63}.');
     }
     const value = boundedText(context[key], `The context value "${key}"`, 0, CONTEXT_LIMITS.valueBytes);
-    parts.push(lengthPrefixed(16, encodeUtf8(key, 'A context key')), lengthPrefixed(32, value));
+    const name = encodeUtf8(key, 'A context key');
+    parts.push(u16(name.byteLength), name, u32(value.byteLength), value);
   }
   return concatBytes(...parts);
 }
@@ -63,7 +65,7 @@ export function decodeContext(bytes: Uint8Array): EncryptionContext {
     for (let i = 0; i < count; i++) {
       const key = reader.text(16, 1, 64, KEY_PATTERN);
       const previous = entries.at(-1)?.[0];
-      if (previous !== undefined && byBytes(previous, key) >= 0) throw new MalformedError('order of keys');
+      if (previous !== undefined && previous >= key) throw new MalformedError('order of keys');
       entries.push([key, reader.text(32, 0, CONTEXT_LIMITS.valueBytes)]);
     }
     reader.end();
@@ -162,8 +164,4 @@ function boundedText(value: unknown, what: string, min: number, max: number): Ui
     throw new KeyfoldError('INVALID_ARGUMENT', `${what} must have ${min} to ${max} bytes as UTF-8.`);
   }
   return bytes;
-}
-
-function byBytes(a: string, b: string): number {
-  return view(encodeUtf8(a, 'A context key')).compare(encodeUtf8(b, 'A context key'));
 }

@@ -1,4 +1,4 @@
-import { concatBytes, u64 } from '../bytes.ts';
+import { u64 } from '../bytes.ts';
 
 /** Big-endian encoders for the few shapes that the formats are made of. */
 export function u8(value: number): Uint8Array {
@@ -20,8 +20,11 @@ export function u32(value: number): Uint8Array {
  */
 export function lengthPrefixed(bits: 8 | 16 | 32, bytes: Uint8Array): Uint8Array {
   if (bytes.byteLength >= 2 ** bits) throw new RangeError('longer than its length prefix can say');
-  const length = bits === 8 ? u8(bytes.byteLength) : bits === 16 ? u16(bytes.byteLength) : u32(bytes.byteLength);
-  return concatBytes(length, bytes);
+  const width = bits / 8;
+  const out = new Uint8Array(width + bytes.byteLength);
+  for (let at = width - 1, rest = bytes.byteLength; rest > 0; at--, rest = Math.floor(rest / 256)) out[at] = rest % 256;
+  out.set(bytes, width);
+  return out;
 }
 
 export { u64 };

@@ -54,6 +54,28 @@ export interface PutCondition {
   readonly ifMatch?: string;
 }
 
+/** An object that is ready to be put. End it by one of the two. */
+export interface PreparedPut {
+  /** What `put` would do from here on, with its promises and codes: nothing was visible before. */
+  publish(): Promise<{ readonly size: number }>;
+  /** Leaves nothing. Never rejects, and does nothing after `publish`. */
+  discard(): Promise<void>;
+}
+
+/** What opening an object takes besides. */
+export interface OpenOptions extends ObjectCallOptions {
+  /** Only these bytes. */
+  readonly range?: ByteRange;
+  /**
+   * Where a store may put a chunk of that many bytes, so that a reader can have
+   * many chunks in the same memory; undefined leaves it to the store. Each is
+   * for one chunk, is the store's until it gives that chunk out, and nothing
+   * touches it from then on, nor once the body is over. A store may know nothing
+   * of this.
+   */
+  readonly memory?: ((bytes: number) => Uint8Array | undefined) | undefined;
+}
+
 /** An open object. Iterate `body` once, or call `cancel`; until then a handle may be held. */
 export interface OpenObject {
   /** Bytes of the whole object, whatever range was asked for. */
@@ -89,6 +111,13 @@ export interface ObjectStore {
     options?: PutCondition & ObjectCallOptions,
   ): Promise<{ readonly size: number }>;
   /**
+   * The slow part of a put of bytes, ahead of its time: for a writer who has to
+   * wait for something else before the object may be seen. Same arguments and
+   * codes; whether the condition holds is decided when it is published. Left out
+   * where a put has no part that can go ahead.
+   */
+  prepare?(name: string, bytes: Uint8Array, options?: PutCondition & ObjectCallOptions): Promise<PreparedPut>;
+  /**
    * A small object at once with its etag, or undefined when absent.
    * LIMIT_EXCEEDED, before anything is allocated, when larger than `maxBytes`.
    */
@@ -99,7 +128,7 @@ export interface ObjectStore {
   /** A large, immutable object in chunks, or undefined when absent. */
   open(
     name: string,
-    options?: { readonly range?: ByteRange } & ObjectCallOptions,
+    options?: OpenOptions,
   ): Promise<OpenObject | undefined>;
   /** Or undefined when absent. */
   head(name: string, options?: ObjectCallOptions): Promise<ObjectInfo | undefined>;

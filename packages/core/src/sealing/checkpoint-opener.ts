@@ -23,7 +23,7 @@ export async function* openCheckpointData(
   opened: OpenedKeyRecord,
   identity: CheckpointIdentity,
   data: AsyncIterable<Uint8Array>,
-  freer?: BufferFreer,
+  freer?: Pick<BufferFreer, 'free'>,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const failure = (): Error => integrityFailure(`The checkpoint ${JSON.stringify(identity.checkpoint)}`);
   const lead = new ByteQueue();

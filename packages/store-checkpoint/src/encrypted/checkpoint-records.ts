@@ -1,4 +1,4 @@
-import type { KeyRecordStore, StoredKeyRecord } from '@keyfold/core';
+import type { KeyRecordStore, PreparedPut, StoredKeyRecord } from '@keyfold/core';
 import type { CallOptions } from '../checkpoint-store.ts';
 
 /** A checkpoint that is there, or an object that should name one and does not. */
@@ -15,4 +15,6 @@ export interface CheckpointRecords extends KeyRecordStore {
   removeOversized?(id: string, options?: CallOptions): Promise<'removed' | 'absent' | 'changed'>;
   /** Like list(), and names what does not tell its id instead of refusing it. */
   entries(options: { readonly prefix: string } & CallOptions): AsyncIterable<RecordEntry>;
+  /** A create, or a swap of that version, up to the point where it shows; left out where nothing can go ahead. */
+  prepare?(id: string, version: string | undefined, bytes: Uint8Array, options?: CallOptions): Promise<PreparedPut>;
 }

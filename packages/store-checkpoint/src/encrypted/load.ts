@@ -4,7 +4,9 @@ import { tooLarge } from '../checkpoint-data.ts';
 import type { CallOptions } from '../checkpoint-store.ts';
 import { once, openRange } from './load-range.ts';
 import { type CheckpointReceipt, checkGeneration, checkReceipt } from './receipt.ts';
+import { ReadMemory } from './read-memory.ts';
 import { type StoreContext, dataNameOf } from './store-context.ts';
+import { YoungMemory } from './young-memory.ts';
 
 /** How often a checkpoint may be replaced under a reader before the reader gives up. */
 const ATTEMPTS = 5;
@@ -31,6 +33,7 @@ export async function* loadChunks(
   options: OpenCheckpointOptions,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const { opened, plaintext: chunks, length, cancel } = await openBoth(context, id, options);
+  const young = new YoungMemory();
   try {
     await options.onOpened(opened, length);
     for await (const plaintext of chunks) {
@@ -38,6 +41,7 @@ export async function* loadChunks(
       if (plaintext.byteLength === 0) continue;
       yield plaintext;
       if (options.transientChunks === true) context.freer.free(plaintext);
+      young.handedOut(plaintext);
     }
   } finally {
     opened.lease.release();
@@ -134,16 +138,20 @@ export async function openWhole(
     if (rest.byteLength > sealedLimit) throw tooLarge(`The checkpoint ${JSON.stringify(id)}`, maxBytes);
     return { plaintext: openCheckpointData(opened, identity, once(rest)), cancel: () => Promise.resolve() };
   }
-  const object = await context.objects.open(dataNameOf(context, id, toHex(record.objectId)), { signal });
+  const memory = new ReadMemory(context.freer);
+  const object = await context.objects.open(dataNameOf(context, id, toHex(record.objectId)), { signal, memory: (bytes) => memory.take(bytes) });
   if (object === undefined) return undefined;
   if (object.size > sealedLimit) {
     await object.cancel();
     throw tooLarge(`The checkpoint ${JSON.stringify(id)}`, maxBytes);
   }
   return {
-    plaintext: openCheckpointData(opened, identity, object.body, context.freer),
+    plaintext: openCheckpointData(opened, identity, object.body, memory),
     length: checkpointLength(opened, object.size),
-    cancel: () => object.cancel(),
+    cancel: async () => {
+      await object.cancel();
+      memory.close();
+    },
   };
 }
 

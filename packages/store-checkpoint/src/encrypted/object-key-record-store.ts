@@ -1,4 +1,4 @@
-import { KEY_RECORD_LIMITS, KeyfoldError, type ObjectStore, type StoredKeyRecord, isKeyfoldError } from '@keyfold/core';
+import { KEY_RECORD_LIMITS, KeyfoldError, type ObjectStore, type PreparedPut, type StoredKeyRecord, isKeyfoldError } from '@keyfold/core';
 import { integrityFailure } from '@keyfold/core/provider';
 import type { CallOptions } from '../checkpoint-store.ts';
 import type { CheckpointNames } from './checkpoint-names.ts';
@@ -15,12 +15,19 @@ export class ObjectKeyRecordStore implements CheckpointRecords {
   readonly #objects: ObjectStore;
   readonly #names: CheckpointNames;
   readonly #limitBytes: number;
+  readonly prepare?: NonNullable<CheckpointRecords['prepare']>;
 
   /** @param limitBytes the most that a record may have, with data that stand behind it */
   constructor(objects: ObjectStore, names: CheckpointNames, limitBytes = RECORD_AND_DATA_BYTES) {
     this.#objects = objects;
     this.#names = names;
     this.#limitBytes = limitBytes + names.overheadBytes;
+    const prepare = objects.prepare?.bind(objects);
+    if (prepare === undefined) return;
+    this.prepare = async (id, version, bytes, options): Promise<PreparedPut> => {
+      const condition = version === undefined ? ({ ifNoneMatch: '*' } as const) : { ifMatch: version };
+      return prepare(this.#nameOf(id), names.enclose(id, bytes), { ...condition, signal: options?.signal });
+    };
   }
 
   async get(id: string, options?: CallOptions): Promise<StoredKeyRecord | undefined> {

@@ -11,6 +11,7 @@ import type { CheckpointData, SaveOptions } from '../checkpoint-store.ts';
 import { confirmData, isOf } from './confirm-data.ts';
 import { tryInspect } from './inspect-record.ts';
 import type { CheckpointReceipt } from './receipt.ts';
+import { RecordAhead } from './record-ahead.ts';
 import { type StoreContext, dataNameOf } from './store-context.ts';
 
 const LEAD_BYTES = 96;
@@ -35,6 +36,8 @@ export interface Saved {
  * wrap -> data object, durable (unless inline) -> record, which is the commit
  * point -> the data is still there -> the replaced data goes. Nobody ever sees
  * a record without its data, and data without a record was never acknowledged.
+ * What the record's store can do before it shows the record is done beside the
+ * data's last sync.
  */
 export async function save(context: StoreContext, id: string, data: CheckpointData, options: SaveOptions): Promise<Saved> {
   const predecessor = await findPredecessor(context, id, options);
@@ -49,8 +52,13 @@ export async function save(context: StoreContext, id: string, data: CheckpointDa
     clock: context.clock,
     signal: options.signal,
   });
-  const object = await writeData(context, id, sealer, data, options);
-  await commit(context, id, { sealer, predecessor, object }, options);
+  const record = new RecordAhead(context.records, id, predecessor?.stored.version, options);
+  try {
+    const object = await writeData(context, id, { sealer, record }, data, options);
+    await commit(context, id, { sealer, record, predecessor, object }, options);
+  } finally {
+    await record.discard();
+  }
   if (predecessor?.dataName !== undefined) await discard(context, predecessor.dataName);
   return {
     sealer,
@@ -77,7 +85,7 @@ type WrittenData = { readonly objectId: string; readonly name: string; readonly 
 async function writeData(
   context: StoreContext,
   id: string,
-  sealer: CheckpointSealer,
+  { sealer, record }: Pick<Publication, 'sealer' | 'record'>,
   data: CheckpointData,
   options: SaveOptions,
 ): Promise<WrittenData> {
@@ -90,7 +98,10 @@ async function writeData(
       first.push(step.value);
     }
     const objectId = toHex(sealer.objectId);
-    const body = { [Symbol.asyncIterator]: () => chain(first, pieces), release: (piece: Uint8Array) => { context.freer.free(piece); } };
+    const body = {
+      [Symbol.asyncIterator]: () => chain(first, pieces, () => { record.begin(sealer.record); }),
+      release: (piece: Uint8Array) => { context.freer.free(piece); },
+    };
     const name = await putData(context, dataNameOf(context, id, objectId), body, options);
     return { objectId, name, mark: context.names.mark(context.names.stem(id), objectId) };
   } finally {
@@ -122,19 +133,21 @@ async function* sealed(
   yield sealer.end();
 }
 
-async function* chain(first: Uint8Array[], rest: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+async function* chain(first: Uint8Array[], rest: AsyncIterable<Uint8Array>, onEnd: () => void): AsyncGenerator<Uint8Array, void, undefined> {
   yield* first.splice(0);
   yield* rest;
+  onEnd();
 }
 
 interface Publication {
   readonly sealer: CheckpointSealer;
+  readonly record: RecordAhead;
   readonly predecessor: Predecessor | undefined;
   readonly object: WrittenData;
 }
 
 async function commit(context: StoreContext, id: string, save: Publication, options: SaveOptions): Promise<void> {
-  const { sealer, predecessor, object } = save;
+  const { sealer, record, predecessor, object } = save;
   const bytes = 'inline' in object ? concatBytes(sealer.record, object.inline) : sealer.record;
   try {
     throwIfAborted(options.signal);
@@ -143,8 +156,7 @@ async function commit(context: StoreContext, id: string, save: Publication, opti
     throw error;
   }
   try {
-    if (predecessor === undefined) await context.records.create(id, bytes, { signal: options.signal });
-    else await context.records.compareAndSwap(id, predecessor.stored.version, bytes, { signal: options.signal });
+    await record.publish(bytes);
   } catch (error) {
     const standing = isDefinite(error) ? await standingRecord(context, id, toHex(sealer.objectId)) : 'unknown';
     if ('name' in object && standing === 'other') await discard(context, object.name);

@@ -1,16 +1,16 @@
-import type { ByteRange, Clock, ObjectBody, ObjectCallOptions, ObjectContent, ObjectInfo, ObjectStore, ObjectStoreCapabilities, OpenObject, PutCondition } from '@keyfold/core/provider';
+import type { ByteRange, Clock, ObjectBody, ObjectCallOptions, ObjectContent, ObjectInfo, ObjectStore, ObjectStoreCapabilities, OpenObject, OpenOptions, PreparedPut, PutCondition } from '@keyfold/core/provider';
 import { systemClock, throwIfAborted } from '@keyfold/core/provider';
 import { assertOneCondition, assertWithin } from './conditions.ts';
 import type { FileSystemContext } from './file-system/context.ts';
-import { discard, stage } from './file-system/durable-write.ts';
+import { stage } from './file-system/durable-write.ts';
 import { Directories, type Location } from './file-system/paths.ts';
-import { assertPublishable, publish } from './file-system/publish.ts';
+import { PreparedFile } from './file-system/prepared-file.ts';
+import { assertPublishable } from './file-system/publish.ts';
 import { describe, openContent } from './file-system/read.ts';
 import { readSettled } from './file-system/read-settled.ts';
 import { removeAny, removeState } from './file-system/remove.ts';
 import { STEP_HOOK, type StepHook } from './file-system/steps.ts';
 import { sweep, type SweepOptions, type SweepReport } from './file-system/sweep.ts';
-import { syncDirectory } from './file-system/sync-directory.ts';
 import { walk } from './file-system/walk.ts';
 import { assertObjectName, assertObjectPrefix } from './object-name.ts';
 
@@ -63,20 +63,21 @@ export class FileSystemObjectStore implements ObjectStore {
     body: ObjectBody,
     options: PutCondition & ObjectCallOptions = {},
   ): Promise<{ readonly size: number }> {
+    const prepared = await this.#prepare(name, body, options);
+    return prepared.publish();
+  }
+
+  /** Writes and syncs a temporary file. One that is older than a sweep permits may be gone when it is published. */
+  prepare(name: string, bytes: Uint8Array, options: PutCondition & ObjectCallOptions = {}): Promise<PreparedPut> {
+    return this.#prepare(name, bytes, options);
+  }
+
+  async #prepare(name: string, body: ObjectBody, options: PutCondition & ObjectCallOptions): Promise<PreparedPut> {
     const location = this.#locate(name, options);
     assertOneCondition(name, options);
     await assertPublishable(this.#context, location, options);
     const staged = await stage(this.#context, location, body, options.signal);
-    try {
-      throwIfAborted(options.signal);
-      await publish(this.#context, location, staged, options);
-    } finally {
-      discard(staged.path);
-    }
-    await this.#context.step('unstaged');
-    await syncDirectory(location.directory);
-    await this.#context.step('directory:synced');
-    return { size: staged.size };
+    return new PreparedFile(this.#context, location, staged, options);
   }
 
   async read(
@@ -90,10 +91,10 @@ export class FileSystemObjectStore implements ObjectStore {
 
   async open(
     name: string,
-    options: { readonly range?: ByteRange } & ObjectCallOptions = {},
+    options: OpenOptions = {},
   ): Promise<OpenObject | undefined> {
     const location = this.#locate(name, options);
-    return this.#isReachable(location) ? openContent(location, options.range, options.signal) : undefined;
+    return this.#isReachable(location) ? openContent(location, options) : undefined;
   }
 
   async head(name: string, options: ObjectCallOptions = {}): Promise<ObjectInfo | undefined> {

@@ -1,4 +1,4 @@
-import { isKeyfoldError, type ByteRange, type ErrorCode, type ObjectInfo, type ObjectStore } from '@keyfold/core/provider';
+import { isKeyfoldError, type ByteRange, type ErrorCode, type ObjectInfo, type ObjectStore, type PreparedPut } from '@keyfold/core/provider';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 export interface StoreUnderTest {
@@ -245,6 +245,47 @@ export function objectStoreConformance(title: string, make: () => Promise<StoreU
       });
     });
 
+    describe('prepare, where a store has it', () => {
+      const prepare = async (...args: Parameters<NonNullable<ObjectStore['prepare']>>): Promise<PreparedPut> =>
+        // Without it a writer puts at the moment at which it would publish.
+        store.prepare === undefined
+          ? { publish: () => store.put(...args), discard: () => Promise.resolve() }
+          : store.prepare(...args);
+
+      it('shows nothing before it is published, and then all', async () => {
+        const prepared = await prepare('a/x', pattern(70_001), { ifNoneMatch: '*' });
+        expect(await store.head('a/x')).toBeUndefined();
+        expect(await namesOf(store)).toEqual([]);
+        expect(await prepared.publish()).toEqual({ size: 70_001 });
+        expect(Buffer.from((await store.read('a/x', { maxBytes: MIB }))?.bytes ?? []).equals(pattern(70_001))).toBe(true);
+        await prepared.discard();
+        expect(await namesOf(store)).toEqual(['a/x']);
+      });
+
+      it('decides its condition when it is published', async () => {
+        const created = await prepare('x', bytes('late'), { ifNoneMatch: '*' });
+        await store.put('x', bytes('one'), { ifNoneMatch: '*' });
+        expect(await codeOf(created.publish())).toBe('ALREADY_EXISTS');
+        const swapped = await prepare('x', bytes('late'), { ifMatch: await etagOf(store, 'x') });
+        await store.put('x', bytes('two'), { ifMatch: await etagOf(store, 'x') });
+        expect(await codeOf(swapped.publish())).toBe('CONFLICT');
+        expect(await textOf(store, 'x')).toBe('two');
+        const right = await prepare('x', bytes('three'), { ifMatch: await etagOf(store, 'x') });
+        await right.publish();
+        expect(await textOf(store, 'x')).toBe('three');
+      });
+
+      it('leaves nothing when it is discarded or aborted', async () => {
+        const controller = new AbortController();
+        await (await prepare('x', bytes('one'))).discard();
+        const aborted = await prepare('x', bytes('one'), { signal: controller.signal });
+        controller.abort();
+        expect(await codeOf(aborted.publish())).toBe('ABORTED');
+        expect(await codeOf(prepare('x', bytes('one'), { signal: controller.signal }).then((late) => late.publish()))).toBe('ABORTED');
+        expect(await namesOf(store)).toEqual([]);
+      });
+    });
+
     describe('read', () => {
       it('gives undefined for what is absent', async () => {
         expect(await store.read('x', { maxBytes: 10 })).toBeUndefined();
@@ -354,6 +395,19 @@ export function objectStoreConformance(title: string, make: () => Promise<StoreU
         for await (const chunk of (await store.open('x'))?.body ?? []) chunk.fill(0);
         const again = await store.open('x');
         expect((await collect(again?.body ?? chunksOf(bytes(''), 1))).equals(content)).toBe(true);
+      });
+
+      it('gives the same bytes into memory of the reader’s, which it uses again', async () => {
+        await store.put('x', content);
+        const spare: Uint8Array[] = [];
+        const memory = (length: number): Uint8Array | undefined => (length < MIB ? undefined : (spare.pop() ?? new Uint8Array(length)));
+        const parts: Buffer[] = [];
+        for await (const chunk of (await store.open('x', { memory, range: { start: 7, end: content.byteLength } }))?.body ?? []) {
+          parts.push(Buffer.from(chunk));
+          chunk.fill(0xee);
+          if (chunk.byteLength === MIB) spare.push(chunk);
+        }
+        expect(Buffer.concat(parts).equals(content.subarray(7))).toBe(true);
       });
 
       it('can be cancelled before, during and after, more than once', async () => {

@@ -46,6 +46,33 @@ describe('FileSystemObjectStore', () => {
     throw new Error('a Keyfold error was expected');
   }
 
+  it('reads into the memory that it is given', async () => {
+    await store.put('x', pattern(3 * MIB));
+    const given: Uint8Array[] = [];
+    const memory = (length: number): Uint8Array => {
+      given.push(new Uint8Array(length));
+      return given.at(-1) ?? new Uint8Array(0);
+    };
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of (await store.open('x', { memory }))?.body ?? []) chunks.push(chunk);
+    expect(chunks).toHaveLength(3);
+    expect(chunks.every((chunk, index) => chunk === given[index])).toBe(true);
+  });
+
+  it('leaves no file of what was prepared and discarded, refused or aborted', async () => {
+    await store.put('x', bytes('one'));
+    const before = await everythingIn(root);
+    const discarded = await store.prepare('y', bytes('two'));
+    expect(await everythingIn(root)).toHaveLength(before.length + 1);
+    await discarded.discard();
+    const controller = new AbortController();
+    const aborted = await store.prepare('y', bytes('two'), { signal: controller.signal });
+    controller.abort();
+    expect(await codeOf(aborted.publish())).toBe('ABORTED');
+    expect(await codeOf(store.prepare('x', bytes('two'), { ifNoneMatch: '*' }))).toBe('ALREADY_EXISTS');
+    expect(await everythingIn(root)).toEqual(before);
+  });
+
   function openDescriptors(): number {
     return fs.readdirSync('/proc/self/fd').length;
   }

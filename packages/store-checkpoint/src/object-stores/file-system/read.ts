@@ -6,6 +6,7 @@ import {
   type ObjectContent,
   type ObjectInfo,
   type OpenObject,
+  type OpenOptions,
 } from '@keyfold/core/provider';
 import { assertWithin, resolveRange } from '../conditions.ts';
 import { OnePass } from '../one-pass.ts';
@@ -36,8 +37,7 @@ export async function readContent(location: Location, maxBytes: number): Promise
 /** An object to be read in chunks, or undefined when absent. @throws KeyfoldError RANGE_INVALID */
 export async function openContent(
   location: Location,
-  range: ByteRange | undefined,
-  signal: AbortSignal | undefined,
+  options: OpenOptions,
 ): Promise<OpenObject | undefined> {
   const file = openFile(location);
   if (file === undefined) return undefined;
@@ -46,8 +46,8 @@ export async function openContent(
       closeSync(file.fd);
       return undefined;
     }
-    const wanted = resolveRange(location.name, file.size, range);
-    const chunks = new FileChunks(location, file.fd, wanted, signal);
+    const wanted = resolveRange(location.name, file.size, options.range);
+    const chunks = new FileChunks(location, file.fd, wanted, options);
     const body = new OnePass(chunks.read(), () => chunks.close());
     return { size: file.size, identity: file.identity, body, cancel: () => body.cancel() };
   } catch (error) {
@@ -90,23 +90,23 @@ class FileChunks {
   readonly #location: Location;
   readonly #fd: number;
   readonly #range: ByteRange;
-  readonly #signal: AbortSignal | undefined;
+  readonly #options: OpenOptions;
   /** The read under way: its descriptor's number must not go to another file before it ends. */
   #ahead: Promise<Uint8Array> | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(location: Location, fd: number, range: ByteRange, signal: AbortSignal | undefined) {
+  constructor(location: Location, fd: number, range: ByteRange, options: OpenOptions) {
     this.#location = location;
     this.#fd = fd;
     this.#range = range;
-    this.#signal = signal;
+    this.#options = options;
   }
 
   async *read(): AsyncGenerator<Uint8Array, void, undefined> {
     let start = this.#range.start;
     this.#startAt(start);
     while (this.#ahead !== undefined) {
-      throwIfAborted(this.#signal);
+      throwIfAborted(this.#options.signal);
       const chunk = await this.#ahead;
       start += chunk.byteLength;
       this.#startAt(start);
@@ -128,7 +128,7 @@ class FileChunks {
       return;
     }
     const end = Math.min(this.#range.end, start - (start % CHUNK) + CHUNK);
-    this.#ahead = readExactly(this.#location, this.#fd, start, end - start);
+    this.#ahead = readExactly(this.#location, this.#fd, start, end - start, this.#options.memory);
     // Its error belongs to whoever asks for that chunk, if anyone does.
     this.#ahead.catch(() => undefined);
   }

@@ -73,9 +73,10 @@ export async function readExactly(
   fd: number,
   offset: number,
   length: number,
+  memory?: (bytes: number) => Uint8Array | undefined,
 ): Promise<Uint8Array> {
   // No Buffer is handed out: its slice() would alias.
-  const buffer = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
+  const buffer = memory?.(length) ?? new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
   for (let done = 0; done < length; ) {
     const count = await readSome(location, fd, buffer, done, offset + done);
     if (count === 0) {
