@@ -1,4 +1,4 @@
-import type { ByteRange, Clock, ObjectBody, ObjectCallOptions, ObjectContent, ObjectInfo, ObjectStore, ObjectStoreCapabilities, OpenObject, OpenOptions, PreparedPut, PutCondition } from '@keyfold/core/provider';
+import type { Clock, ObjectBody, ObjectCallOptions, ObjectContent, ObjectInfo, ObjectStore, ObjectStoreCapabilities, OpenObject, OpenOptions, PreparedPut, PutCondition } from '@keyfold/core/provider';
 import { systemClock, throwIfAborted } from '@keyfold/core/provider';
 import { assertOneCondition, assertWithin } from './conditions.ts';
 import type { FileSystemContext } from './file-system/context.ts';
