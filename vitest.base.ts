@@ -4,7 +4,9 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    testTimeout: 30_000,
+    // Generous: a busy machine is slow, and a test that hangs is found all the same.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
     // scripts/count-tests.mjs reads the second one.
     reporters: ['default', ['json', { outputFile: 'coverage/tests.json' }]],
     coverage: {

@@ -78,7 +78,10 @@ describe('a policy', () => {
     const input = new ReEncryptCommand({ CiphertextBlob, DestinationKeyId: to.arn });
     expect(await decides(callerWith(server, allow('kms:ReEncryptFrom', from.arn)).send(input))).toBe('AccessDeniedException');
     expect(await decides(callerWith(server, allow('kms:ReEncryptTo', to.arn)).send(input))).toBe('AccessDeniedException');
-    expect(await decides(callerWith(server, allow('kms:ReEncrypt*', '*')).send(input))).toBe('allowed');
+    expect(await decides(callerWith(server, allow('kms:ReEncryptFrom', '*')).send(input))).toBe('AccessDeniedException');
+    expect(await decides(callerWith(server, allow('kms:ReEncryptTo', '*')).send(input))).toBe('AccessDeniedException');
+    const both = [allow('kms:ReEncryptFrom', from.arn), allow('kms:ReEncryptTo', to.arn)];
+    expect(await decides(callerWith(server, both).send(input))).toBe('allowed');
   });
 });
 
