@@ -62,14 +62,17 @@ export interface AwsPage {
 
 /** What wrapping and unwrapping need. */
 interface WrapApi {
+  /** GenerateDataKey. */
   generateDataKey(
     input: { KeyId: string; KeySpec: 'AES_256'; EncryptionContext: AwsEncryptionContext },
     options?: AwsCallOptions,
   ): Promise<{ CiphertextBlob?: Uint8Array | undefined; Plaintext?: Uint8Array | undefined; KeyId?: string | undefined; KeyMaterialId?: string | undefined }>;
+  /** Encrypt. */
   encrypt(
     input: { KeyId: string; Plaintext: Uint8Array; EncryptionContext: AwsEncryptionContext },
     options?: AwsCallOptions,
   ): Promise<{ CiphertextBlob?: Uint8Array | undefined; KeyId?: string | undefined }>;
+  /** Decrypt. */
   decrypt(
     input: { KeyId: string; CiphertextBlob: Uint8Array; EncryptionContext: AwsEncryptionContext },
     options?: AwsCallOptions,
@@ -78,27 +81,44 @@ interface WrapApi {
 
 /** What looking at keys, their versions and aliases needs. */
 interface LookApi {
+  /** DescribeKey. */
   describeKey(input: { KeyId: string }, options?: AwsCallOptions): Promise<{ KeyMetadata?: AwsKeyMetadata | undefined }>;
+  /** ListKeyRotations. */
   listKeyRotations(
     input: { KeyId: string; IncludeKeyMaterial: 'ALL_KEY_MATERIAL'; Marker?: string },
     options?: AwsCallOptions,
   ): Promise<AwsPage & { Rotations?: AwsKeyRotation[] | undefined }>;
+  /** ListAliases. */
   listAliases(input: { Limit?: number; Marker?: string }, options?: AwsCallOptions): Promise<AwsPage & { Aliases?: AwsAlias[] | undefined }>;
 }
 
 /** What rotating needs. */
 interface RotateApi {
+  /** RotateKeyOnDemand. */
   rotateKeyOnDemand(input: { KeyId: string }, options?: AwsCallOptions): Promise<object>;
+  /** GetKeyRotationStatus. */
   getKeyRotationStatus(input: { KeyId: string }, options?: AwsCallOptions): Promise<{ OnDemandRotationStartDate?: Date | undefined }>;
+  /** EnableKeyRotation. */
   enableKeyRotation(input: { KeyId: string; RotationPeriodInDays: number }, options?: AwsCallOptions): Promise<object>;
+  /** GetKeyPolicy. */
   getKeyPolicy(input: { KeyId: string; PolicyName: string }, options?: AwsCallOptions): Promise<{ Policy?: string | undefined }>;
+  /** ListResourceTags. */
   listResourceTags(input: { KeyId: string; Marker?: string }, options?: AwsCallOptions): Promise<AwsPage & { Tags?: AwsTag[] | undefined }>;
+  /** CreateKey. */
   createKey(
     input: { Policy?: string; Description?: string; MultiRegion?: boolean; Tags?: AwsTag[] },
     options?: AwsCallOptions,
   ): Promise<{ KeyMetadata?: AwsKeyMetadata | undefined }>;
+  /** CreateAlias. */
   createAlias(input: { AliasName: string; TargetKeyId: string }, options?: AwsCallOptions): Promise<object>;
+  /** UpdateAlias. */
   updateAlias(input: { AliasName: string; TargetKeyId: string }, options?: AwsCallOptions): Promise<object>;
+}
+
+/** What is read of a client's configuration. */
+export interface AwsClientConfig {
+  /** The region, or how to find it out. */
+  readonly region?: string | (() => Promise<string | undefined>) | undefined;
 }
 
 /**
@@ -107,6 +127,8 @@ interface RotateApi {
  * these methods.
  */
 export interface AwsKmsApi extends WrapApi, LookApi, RotateApi {
-  readonly config?: { readonly region?: string | (() => Promise<string | undefined>) | undefined } | undefined;
+  /** Its region is compared with that of the configured key. */
+  readonly config?: AwsClientConfig | undefined;
+  /** Ends its connections; called only on a client that was made here. */
   destroy?(): void;
 }

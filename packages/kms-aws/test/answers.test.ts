@@ -85,6 +85,41 @@ describe('answers that are about something else', () => {
   });
 });
 
+test('aliases that are listed are the caller\'s account\'s, and count for no other', async () => {
+  const server = await startServer();
+  server.createKey({ alias: 'alias/app' });
+  const { keyId } = server.createKey({ alias: 'alias/app-v1' });
+  const theirs = 'arn:aws:kms:eu-west-1:999999999999:';
+  const client = answering(server, { describeKey: () => Promise.resolve({ KeyMetadata: { Arn: `${theirs}key/their-key` } }) });
+  const kms = await open(server, `${theirs}alias/app`, { client });
+  const wrapped = { provider: 'aws-kms', keyId: kms.keyId, keyVersion: keyId, algorithm: 'SYMMETRIC_DEFAULT', ciphertext: new Uint8Array(100) };
+  await failure('KEY_NOT_ALLOWED', () => kms.decrypt(wrapped, { context: CONTEXT }));
+  expect(server.requests.count('Decrypt')).toBe(0);
+  await failure('INVALID_CIPHERTEXT', () => kms.decrypt({ ...wrapped, keyVersion: 'their-key' }, { context: CONTEXT }));
+  expect(server.requests.list('Decrypt')).toHaveLength(1);
+});
+
+test('what the SDK keeps of a key is overwritten, also when the answer is refused', async () => {
+  const server = await startServer();
+  const real = administrator(server);
+  const kept: Uint8Array[] = [];
+  const keep = <T extends { Plaintext?: Uint8Array | undefined }>(answer: T): T => {
+    if (answer.Plaintext !== undefined) kept.push(answer.Plaintext);
+    return answer;
+  };
+  const client = answering(server, {
+    generateDataKey: async (input) => keep(await real.generateDataKey(input)),
+    decrypt: async (input) => keep(await real.decrypt(input)),
+  });
+  const kms = await open(server, server.createKey().arn, { client });
+  const { plaintext, wrapped } = await kms.generateDataKey({ context: CONTEXT });
+  await kms.decrypt(wrapped, { context: CONTEXT });
+  expect(plaintext.some((byte) => byte !== 0)).toBe(true);
+  server.faults.inject({ kind: 'wrong-key-id', operation: 'Decrypt' });
+  await failure('KMS_PROTOCOL_ERROR', () => kms.decrypt(wrapped, { context: CONTEXT }));
+  expect(kept.map((bytes) => [...new Set(bytes)])).toEqual([[0], [0], [0]]);
+});
+
 describe('a client that is passed', () => {
   test('may keep its region to itself', async () => {
     const server = await startServer();

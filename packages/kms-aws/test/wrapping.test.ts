@@ -86,12 +86,19 @@ describe('what AWS KMS is asked', () => {
   test('a client of the user\'s own is used as it is, and stays open', async () => {
     const server = await startServer();
     const client = new KMS({ region: REGION, endpoint: server.endpoint, credentials: { ...server.credentials } });
+    let destroyed = 0;
+    const destroy = client.destroy.bind(client);
+    client.destroy = () => {
+      destroyed++;
+      destroy();
+    };
     const kms = await AwsKms.open({ keyId: server.createKey().arn, client });
     await kms.generateDataKey({ context: CONTEXT });
     await kms.close();
     await kms.close();
     await failure('CLOSED', () => kms.generateDataKey({ context: CONTEXT }));
     expect((await client.listKeys({})).Keys).toHaveLength(1);
+    expect(destroyed).toBe(0);
     client.destroy();
   });
 });
@@ -120,15 +127,6 @@ describe('which key may unwrap', () => {
     for (const keyVersion of [server.createKey().keyId, `${server.createKey({ alias: 'alias/app-vault' }).keyId}/x`, server.createKey({ alias: 'alias/app-v01' }).keyId, server.createKey({ alias: 'alias/other-v1' }).keyId, '', '/', 'arn:aws:kms:eu-west-1:999999999999:key/x', wrapped.keyVersion.replace('/', '//')]) {
       await failure('KEY_NOT_ALLOWED', () => kms.decrypt({ ...wrapped, keyVersion }, { context: CONTEXT }));
     }
-    expect(server.requests.count('Decrypt')).toBe(0);
-  });
-
-  test('an alias of the same name in another account is another alias', async () => {
-    const server = await startServer();
-    server.createKey({ alias: 'alias/app' });
-    const kms = await open(server, `arn:aws:kms:${REGION}:999999999999:alias/app`, { multiRegion: false });
-    const wrapped = { provider: 'aws-kms', keyId: kms.keyId, keyVersion: server.createKey({ alias: 'alias/app-v1' }).keyId, algorithm: 'SYMMETRIC_DEFAULT', ciphertext: new Uint8Array(100) };
-    await expect(kms.decrypt(wrapped, { context: CONTEXT })).rejects.toThrow();
     expect(server.requests.count('Decrypt')).toBe(0);
   });
 
