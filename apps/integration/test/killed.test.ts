@@ -67,7 +67,7 @@ const SCENARIOS: readonly Scenario[] = [
     name: 'replacing a checkpoint that a killed writer was replacing',
     operation: 'overwrite', size: INLINE, before: content('old', INLINE), after: content('new', INLINE),
     killedBefore: { operation: 'overwrite', size: BIG, at: 'rename *.new target.kfk' },
-    leastSteps: 30, calls: [`read ${RECORD}`, 'generateDataKey', `read ${RECORD}`, 'generateDataKey', `put ${RECORD}`, `delete ${DATA}`],
+    leastSteps: 30, calls: [`read ${RECORD}`, 'generateDataKey', `put ${RECORD}`, `read ${RECORD}`, 'generateDataKey', `put ${RECORD}`, `delete ${DATA}`],
   },
   {
     name: 'saving a checkpoint that a killed writer was deleting',

@@ -98,7 +98,8 @@ export class Aftermath {
   async #remove(): Promise<void> {
     const removed = await patiently(() => this.#product.store.delete(TARGET));
     expect([removed, ...(this.#course.includes(undefined) ? [true] : [])]).toContain(true);
-    this.#course = [undefined];
+    // Where nothing was to be removed, what the killed process had begun may still be completed by whoever comes next.
+    if (removed) this.#course = [undefined];
   }
 
   async #saveAnew(): Promise<void> {
