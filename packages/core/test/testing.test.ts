@@ -76,6 +76,61 @@ describe('MemoryKms', () => {
   });
 });
 
+describe('a MemoryKms that fails or is closed', () => {
+  test.each([
+    ['KMS_UNAVAILABLE', { reachable: false, permitted: false, keyEnabled: false }],
+    ['ACCESS_DENIED', { reachable: true, permitted: false, keyEnabled: false }],
+    ['KEY_DISABLED', { reachable: true, permitted: true, keyEnabled: false }],
+    ['KMS_THROTTLED', { reachable: true, permitted: true, keyEnabled: true }],
+  ] as const)('reports %s from testConnection()', async (code, flags) => {
+    const kms = new MemoryKms();
+    kms.fault = () => {
+      throw new KeyfoldError(code, 'Injected.');
+    };
+    expect(await kms.testConnection()).toEqual({ ...flags, roundTrip: false, problem: { code, message: 'Injected.' } });
+  });
+
+  test('hands on what is no Keyfold error', async () => {
+    const kms = new MemoryKms();
+    const failure = new TypeError('a fault of the test');
+    kms.fault = () => {
+      throw failure;
+    };
+    await expect(kms.testConnection()).rejects.toBe(failure);
+  });
+
+  test('gives faults the signal of the caller', async () => {
+    const kms = new MemoryKms();
+    const { signal } = new AbortController();
+    const seen: unknown[] = [];
+    kms.fault = (operation, given) => void seen.push(operation, given);
+    await kms.generateDataKey({ ...CALL, signal });
+    expect(seen).toEqual(['generateDataKey', signal]);
+  });
+
+  test('answers nothing once it is closed', async () => {
+    const kms = new MemoryKms();
+    const { wrapped } = await kms.generateDataKey(CALL);
+    await kms.close();
+    await kms.close();
+    for (const run of [kms.encrypt(patterned(32), CALL), kms.decrypt(wrapped, CALL), kms.generateDataKey(CALL), kms.currentKeyVersion(), collect(kms.listKeyVersions()), kms.rotateKey(), kms.testConnection()]) {
+      expect(await codeOf(run)).toBe('CLOSED');
+    }
+  });
+
+  test.each([0, 65])('wraps no key of %i bytes', async (bytes) => {
+    expect(await codeOf(new MemoryKms().encrypt(new Uint8Array(bytes), CALL))).toBe('INVALID_ARGUMENT');
+  });
+
+  test('asks nobody about the wrap of another key, and refuses another algorithm', async () => {
+    const kms = new MemoryKms();
+    const { wrapped } = await kms.generateDataKey(CALL);
+    expect(await codeOf(kms.decrypt({ ...wrapped, keyId: 'other' }, CALL))).toBe('KEY_NOT_FOUND');
+    expect(kms.calls.get('decrypt')).toBeUndefined();
+    expect(await codeOf(kms.decrypt({ ...wrapped, algorithm: 'other' }, CALL))).toBe('INVALID_CIPHERTEXT');
+  });
+});
+
 describe('MemoryKeyRecordStore', () => {
   test('keeps bytes of its own', async () => {
     const store = new MemoryKeyRecordStore();

@@ -202,6 +202,17 @@ describe('the suite of KeyRecordStore finds a store that', () => {
   });
 });
 
+describe('a store that declares little', () => {
+  const suite = keyRecordStoreConformance({ setUp: () => ({ records: new MemoryKeyRecordStore() }) });
+
+  it.each(suite.cases)('$title', ({ run }) => run());
+
+  it('is told what is not proven', () => {
+    expect(suite.notProven).toHaveLength(2);
+    expect(suite.cases.map(({ id }) => id)).not.toContain('record.reopened');
+  });
+});
+
 describe('the mutants', () => {
   it('make every case fail', () => {
     const found = new Set(MUTANTS.flatMap(({ fails }) => fails));

@@ -34,6 +34,12 @@ export function sameBytes(actual: Uint8Array, expected: Uint8Array, what: string
   assert.ok(Buffer.compare(actual, expected) === 0, `${what}: ${actual.byteLength} bytes that differ from the ${expected.byteLength} that were expected.`);
 }
 
+/** What has to be there. @throws AssertionError when it is not */
+export function present<T>(value: T | undefined, what: string): T {
+  assert.ok(value !== undefined, what);
+  return value;
+}
+
 /** Everything that an iteration gives. */
 export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
   const all: T[] = [];
@@ -44,7 +50,7 @@ export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
 /** A copy with the lowest bit of one byte the other way round. */
 export function flipped(bytes: Uint8Array, at: number): Uint8Array {
   const copy = Uint8Array.from(bytes);
-  copy[at] = (copy[at] ?? 0) ^ 1;
+  new DataView(copy.buffer).setUint8(at, new DataView(copy.buffer).getUint8(at) ^ 1);
   return copy;
 }
 

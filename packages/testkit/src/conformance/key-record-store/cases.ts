@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { KEY_RECORD_LIMITS } from '@keyfold/core';
 import { randomBytes } from 'node:crypto';
 import type { ErrorCode, KeyRecordStore, StoredKeyRecord } from '@keyfold/core/provider';
-import { collect, refusal, rejection, requireCode, sameBytes } from '../expect.ts';
+import { collect, present, refusal, rejection, requireCode, sameBytes } from '../expect.ts';
 import { outcome } from '../object-store/objects.ts';
 import type { PlannedCase } from '../suite.ts';
 import type { KeyRecordStoreConformanceOptions, KeyRecordStoreSubject } from './options.ts';
@@ -57,7 +57,7 @@ export function recordCases(): PlannedCase<KeyRecordStoreSubject>[] {
         const versions = [(await stored(records, 'a')).version];
         for (let round = 0; round < 3; round += 1) {
           const next = recordOf(101 + round);
-          await records.compareAndSwap('a', versions.at(-1) ?? '', next);
+          await records.compareAndSwap('a', present(versions.at(-1), 'a version'), next);
           for (const version of versions) await refusal('CONFLICT', records.compareAndSwap('a', version, recordOf(9)), 'a swap of a former version');
           sameBytes((await stored(records, 'a')).bytes, next, 'the record after swaps of former versions');
           versions.push((await stored(records, 'a')).version);
@@ -244,8 +244,7 @@ async function requireOneWinner(
   const outcomes = await Promise.all(attempts.map(({ records, bytes }) => outcome(write(records, bytes))));
   assert.equal(outcomes.filter((each) => each === 'OK').length, 1, 'the winners');
   assert.equal(outcomes.filter((each) => each === refusedWith).length, attempts.length - 1, `the others are told ${refusedWith}`);
-  const winner = attempts[outcomes.indexOf('OK')];
-  assert.ok(winner !== undefined, 'a winner');
+  const winner = present(attempts[outcomes.indexOf('OK')], 'a winner');
   sameBytes((await stored(winner.records, 'a')).bytes, winner.bytes, 'what stands is what the winner wrote');
 }
 
@@ -255,5 +254,5 @@ function recordOf(size: number): Uint8Array {
 
 /** The record that has to be there. */
 async function stored(records: KeyRecordStore, key: string): Promise<StoredKeyRecord> {
-  return (await records.get(key)) ?? assert.fail(`the record "${key}" should be there, and is not`);
+  return present(await records.get(key), `the record "${key}" should be there, and is not`);
 }

@@ -26,7 +26,7 @@ export const errorCases: KmsGroup = (options) => [
     run: async (subject) => {
       for (const { error, secrets } of await everyError(subject, options)) {
         const where = findSecret(error, secrets);
-        assert.equal(where, undefined, `a key, or a part of one, stands in ${where ?? ''}`);
+        assert.equal(where, undefined, `a key, or a part of one, stands in ${String(where)}`);
       }
     },
   },
@@ -45,7 +45,7 @@ function credentialsCase<Subject extends KmsSubject>(
       const shown = [...reported, ...(await everyError(subject, options)).map(({ error }) => error)];
       for (const each of shown) {
         const where = findSecret(each, credentials(subject));
-        assert.equal(where, undefined, `a credential, or a part of one, stands in ${where ?? ''}`);
+        assert.equal(where, undefined, `a credential, or a part of one, stands in ${String(where)}`);
       }
     },
   };

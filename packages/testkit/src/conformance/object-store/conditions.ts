@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { refusal } from '../expect.ts';
+import { present, refusal } from '../expect.ts';
 import { bytes, chunksOf, etagOf, namesOf, requireEmpty, textOf, type ObjectStoreGroup } from './objects.ts';
 
 /** Conditions, etags and deletion, one after the other; what happens at once is in racing.ts. */
@@ -143,7 +143,7 @@ export const conditionCases: ObjectStoreGroup = ({ capabilities }) => [
         for (const old of etags.slice(0, -1)) {
           await refusal('CONFLICT', store.put('x', bytes('stale'), { ifMatch: old }), 'a replacement of an object that was there before');
         }
-        await store.delete('x', { ifMatch: etags.at(-1) ?? '' });
+        await store.delete('x', { ifMatch: present(etags.at(-1), 'a state') });
       }
     },
   },

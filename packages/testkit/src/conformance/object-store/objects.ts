@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { ErrorCode, ObjectInfo, ObjectStore } from '@keyfold/core/provider';
 import { isKeyfoldError } from '@keyfold/core/provider';
 import type { PlannedCase } from '../suite.ts';
-import { collect, sameBytes } from '../expect.ts';
+import { collect, present, sameBytes } from '../expect.ts';
 import { MIB, type ObjectStoreConformanceOptions, type ObjectStoreSubject } from './options.ts';
 
 /** A group of cases, with those left out that do not apply. */
@@ -43,13 +43,12 @@ export async function textOf(store: ObjectStore, name: string): Promise<string |
 
 /** The etag of what has to be there. */
 export async function etagOf(store: ObjectStore, name: string): Promise<string> {
-  const content = await store.read(name, { maxBytes: READ_LIMIT });
-  return content?.etag ?? assert.fail(`"${name}" should be there, and is not`);
+  return present(await store.read(name, { maxBytes: READ_LIMIT }), `"${name}" should be there, and is not`).etag;
 }
 
 /** All of an open object, which has to be there. */
 export async function opened(store: ObjectStore, name: string, options?: Parameters<ObjectStore['open']>[1]): Promise<Uint8Array> {
-  const object = (await store.open(name, options)) ?? assert.fail(`"${name}" should be there, and is not`);
+  const object = present(await store.open(name, options), `"${name}" should be there, and is not`);
   return joined(object.body);
 }
 
@@ -60,7 +59,7 @@ export async function joined(body: AsyncIterable<Uint8Array>): Promise<Uint8Arra
 export async function requireContent(store: ObjectStore, name: string, content: Uint8Array): Promise<void> {
   sameBytes(await opened(store, name), content, `"${name}" opened`);
   const read = await store.read(name, { maxBytes: Math.max(content.byteLength, 1) });
-  sameBytes(read?.bytes ?? assert.fail(`"${name}" cannot be read`), content, `"${name}" read`);
+  sameBytes(present(read, `"${name}" cannot be read`).bytes, content, `"${name}" read`);
 }
 
 export async function listed(store: ObjectStore, prefix?: string): Promise<ObjectInfo[]> {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { ObjectStore } from '@keyfold/core/provider';
+import { present } from '../expect.ts';
 import type { PlannedCase } from '../suite.ts';
 import { bytes, chunksOf, etagOf, outcome, pattern, textOf, type ObjectStoreGroup } from './objects.ts';
 import { MIB, type ObjectStoreConformanceOptions, type ObjectStoreSubject } from './options.ts';
@@ -18,10 +19,10 @@ export const racingCases: ObjectStoreGroup = (options) => [
       const contents = [pattern(300_000), pattern(300_000).fill(7)];
       await store.put('x', pattern(300_000));
       const writing = (async () => {
-        for (let round = 0; round < ROUNDS; round += 1) await store.put('x', chunksOf(contents[round % 2] ?? bytes(''), 50_000));
+        for (let round = 0; round < ROUNDS; round += 1) await store.put('x', chunksOf(present(contents[round % 2], 'a content'), 50_000));
       })();
       for (let round = 0; round < 3 * ROUNDS; round += 1) {
-        const read = (await reader.read('x', { maxBytes: MIB })) ?? assert.fail('an object vanished while it was replaced');
+        const read = present(await reader.read('x', { maxBytes: MIB }), 'an object vanished while it was replaced');
         assert.ok(contents.some((content) => Buffer.compare(read.bytes, content) === 0), 'a reader saw a part or a mixture');
       }
       await writing;
@@ -92,7 +93,7 @@ function decidedByTheStore<Subject extends ObjectStoreSubject>(options: ObjectSt
         const { store } = subject;
         const stores = [store, await another(options, subject)];
         await store.put('n', bytes('0'));
-        const outcomes = await Promise.all(Array.from({ length: WRITERS }, (_, index) => increment(stores[index % 2] ?? store)));
+        const outcomes = await Promise.all(Array.from({ length: WRITERS }, (_, index) => increment(present(stores[index % 2], 'a store'))));
         const acknowledged = outcomes.filter((each) => each === 'OK').length;
         assert.ok(acknowledged > 0, 'nobody could count');
         assert.equal(await textOf(store, 'n'), String(acknowledged), 'what was acknowledged was counted');
@@ -102,11 +103,9 @@ function decidedByTheStore<Subject extends ObjectStoreSubject>(options: ObjectSt
 }
 
 async function requireOneWinner(stores: readonly ObjectStore[], condition: { readonly ifNoneMatch?: '*'; readonly ifMatch?: string }, refusedWith: string): Promise<void> {
-  const [first] = stores;
-  assert.ok(first !== undefined, 'a store');
   const outcomes = await Promise.all(
     Array.from({ length: WRITERS }, (_, index) => {
-      const store = stores[index % stores.length] ?? first;
+      const store = present(stores[index % stores.length], 'a store');
       // Half of them come in chunks.
       const content = bytes(`writer ${index}`);
       return outcome(store.put('x', index % 4 < 2 ? content : chunksOf(content, 3), condition));
@@ -114,11 +113,11 @@ async function requireOneWinner(stores: readonly ObjectStore[], condition: { rea
   );
   assert.equal(outcomes.filter((each) => each === 'OK').length, 1, 'the winners');
   assert.equal(outcomes.filter((each) => each === refusedWith).length, WRITERS - 1, `the others are told ${refusedWith}`);
-  assert.equal(await textOf(first, 'x'), `writer ${outcomes.indexOf('OK')}`, 'what stands is what the winner put');
+  assert.equal(await textOf(present(stores[0], 'a store'), 'x'), `writer ${outcomes.indexOf('OK')}`, 'what stands is what the winner put');
 }
 
 async function increment(store: ObjectStore): Promise<string> {
-  const content = (await store.read('n', { maxBytes: 100 })) ?? assert.fail('the counter should be there');
+  const content = present(await store.read('n', { maxBytes: 100 }), 'the counter should be there');
   const next = bytes(String(Number(new TextDecoder().decode(content.bytes)) + 1));
   return outcome(store.put('n', next, { ifMatch: content.etag }));
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { ByteRange, ObjectStore, OpenObject } from '@keyfold/core/provider';
-import { refusal, sameBytes } from '../expect.ts';
+import { present, refusal, sameBytes } from '../expect.ts';
 import { bytes, joined, opened, pattern, textOf, type ObjectStoreGroup } from './objects.ts';
 import { MIB } from './options.ts';
 
@@ -179,7 +179,7 @@ export const readingCases: ObjectStoreGroup = ({ identity }) => [
       await refusal('ABORTED', store.head('x', { signal }), 'head() after an abort');
       await refusal('ABORTED', store.delete('x', { signal }), 'delete() after an abort');
       const controller = new AbortController();
-      const object = (await store.open('x', { signal: controller.signal })) ?? assert.fail('the object should be there');
+      const object = present(await store.open('x', { signal: controller.signal }), 'the object should be there');
       const iterator = object.body[Symbol.asyncIterator]();
       await iterator.next();
       controller.abort();
@@ -192,7 +192,7 @@ export const readingCases: ObjectStoreGroup = ({ identity }) => [
     title: 'tells name, size and time of an object',
     run: async ({ store }) => {
       await store.put('d/x', bytes('four'));
-      const info = (await store.head('d/x')) ?? assert.fail('the object should be there');
+      const info = present(await store.head('d/x'), 'the object should be there');
       assert.deepEqual({ ...info, lastModified: 0 }, { name: 'd/x', size: 4, lastModified: 0 }, 'head()');
       assert.ok(Number.isSafeInteger(info.lastModified) && info.lastModified > EARLIEST_MS, 'lastModified is in milliseconds since 1970');
       assert.equal(await textOf(store, 'd/x'), 'four', 'the object');
@@ -218,11 +218,11 @@ export const readingCases: ObjectStoreGroup = ({ identity }) => [
 ];
 
 async function open(store: ObjectStore, range?: ByteRange): Promise<OpenObject> {
-  return (await store.open('x', range === undefined ? {} : { range })) ?? assert.fail('the object should be there');
+  return present(await store.open('x', range === undefined ? {} : { range }), 'the object should be there');
 }
 
 async function identityOf(store: ObjectStore, range?: ByteRange): Promise<string> {
   const object = await open(store, range);
   await object.cancel();
-  return object.identity ?? assert.fail('the store names no identity, though it was declared');
+  return present(object.identity, 'the store names no identity, though it was declared');
 }
