@@ -7,6 +7,7 @@ import {
   throwIfAborted,
   wrapContext,
   type Clock,
+  type EncryptionContext,
   type KeyVersion,
   type KmsCallOptions,
   type KmsClient,
@@ -55,16 +56,14 @@ export class LocalKmsClient implements KmsClient {
     if (!(plaintext instanceof Uint8Array) || plaintext.byteLength < 1 || plaintext.byteLength > MAX_PLAINTEXT_BYTES) {
       throw new KeyfoldError('INVALID_ARGUMENT', `A key to wrap has 1 to ${MAX_PLAINTEXT_BYTES} bytes.`);
     }
-    await this.#refresh(signal);
-    const { keks } = this.#session;
-    const kek = this.#usable(requireVersion(keks, keks.primary));
-    return {
-      provider: this.provider,
-      keyId: this.keyId,
-      keyVersion: kek.version,
-      algorithm: WRAP_ALGORITHM,
-      ciphertext: wrap(kek, plaintext, context),
-    };
+    // The caller may zero its own as soon as this call is made, and zeros must not be what is wrapped.
+    const copy = Uint8Array.from(plaintext);
+    try {
+      await this.#refresh(signal);
+      return this.#wrap(copy, context);
+    } finally {
+      copy.fill(0);
+    }
   }
 
   /**
@@ -77,10 +76,12 @@ export class LocalKmsClient implements KmsClient {
       throw new KeyfoldError('KEY_NOT_FOUND', 'This key was wrapped by another KMS or keyring.');
     }
     if (wrapped.algorithm !== WRAP_ALGORITHM || !isWrapLength(wrapped.ciphertext.byteLength)) throw invalidCiphertext();
+    const { keyVersion } = wrapped;
+    const ciphertext = Uint8Array.from(wrapped.ciphertext);
     await this.#refresh(signal);
-    if (findVersion(this.#session.keks, wrapped.keyVersion) === undefined) await this.#session.reload();
-    const kek = this.#usable(requireVersion(this.#session.keks, wrapped.keyVersion));
-    return unwrap(kek, wrapped.ciphertext, context);
+    if (findVersion(this.#session.keks, keyVersion) === undefined) await this.#session.reload();
+    const kek = this.#usable(requireVersion(this.#session.keks, keyVersion));
+    return unwrap(kek, ciphertext, context);
   }
 
   /** @throws KeyfoldError as {@link encrypt} */
@@ -181,6 +182,18 @@ export class LocalKmsClient implements KmsClient {
   /** Waits for a change under way, then overwrites the keys in memory. Every later call is CLOSED. */
   async close(): Promise<void> {
     await this.#session.close();
+  }
+
+  #wrap(plaintext: Uint8Array, context: EncryptionContext): WrappedKey {
+    const { keks } = this.#session;
+    const kek = this.#usable(requireVersion(keks, keks.primary));
+    return {
+      provider: this.provider,
+      keyId: this.keyId,
+      keyVersion: kek.version,
+      algorithm: WRAP_ALGORITHM,
+      ciphertext: wrap(kek, plaintext, context),
+    };
   }
 
   async #refresh(signal: AbortSignal | undefined): Promise<void> {

@@ -54,12 +54,16 @@ export interface KmsHealth {
  * A key management service holding one KEK. An implementation maps calls and
  * errors and does nothing else: timeouts, retries, metrics and audit are core's.
  * Every method rejects with a KeyfoldError; plaintext keys that are returned
- * are fresh copies which the caller owns and zeroes.
+ * are fresh copies which the caller owns and zeroes. Arrays that are passed in
+ * are read before the call returns its promise, and never changed: the caller
+ * may zero them at once. The conformance suite of `@keyfold/testkit` proves it all.
  *
  * Codes: KEY_NOT_FOUND, KEY_DISABLED, ACCESS_DENIED, AUTHENTICATION_FAILED,
  * INVALID_CIPHERTEXT (damaged wrap and wrong context alike), INVALID_KEY_USAGE,
  * ROTATION_LIMIT, KMS_THROTTLED, KMS_UNAVAILABLE, KMS_PROTOCOL_ERROR, ABORTED,
- * CLOSED.
+ * CLOSED; INVALID_ARGUMENT for a key of another length or a context that is
+ * none, without asking the service; NOT_SUPPORTED from rotateKey() where
+ * `capabilities.rotation` is false.
  */
 export interface KmsClient {
   readonly provider: string;
