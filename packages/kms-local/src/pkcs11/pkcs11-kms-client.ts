@@ -6,6 +6,7 @@ import {
   systemRandomSource,
   throwIfAborted,
   wrapContext,
+  type EncryptionContext,
   type KeyVersion,
   type KmsCallOptions,
   type KmsCapabilities,
@@ -71,7 +72,7 @@ export class Pkcs11KmsClient implements KmsClient {
     if (!(plaintext instanceof Uint8Array) || plaintext.byteLength < 1 || plaintext.byteLength > MAX_PLAINTEXT_BYTES) {
       throw new KeyfoldError('INVALID_ARGUMENT', `A key to wrap has 1 to ${MAX_PLAINTEXT_BYTES} bytes.`);
     }
-    kmsAad(context); // refuses contexts that are none before the token is asked
+    const bound = checked(context);
     // The caller may zero its key as soon as it was told ABORTED, and the token still be at work on it.
     const copy = Uint8Array.from(plaintext);
     const wrapping = this.#wrappings.preferred;
@@ -82,7 +83,7 @@ export class Pkcs11KmsClient implements KmsClient {
           keyId: this.keyId,
           keyVersion: kek.id.text,
           algorithm: wrapping.algorithm,
-          ciphertext: await this.#wrap(call, kek, wrapping, context, copy),
+          ciphertext: await this.#wrap(call, kek, wrapping, bound, copy),
         });
         return await this.#keks.use(call, () => this.#keks.primary(call), wrapUnder);
       } finally {
@@ -100,7 +101,7 @@ export class Pkcs11KmsClient implements KmsClient {
     if (wrapped.provider !== this.provider || wrapped.keyId !== this.keyId) {
       throw new KeyfoldError('KEY_NOT_FOUND', 'This key was wrapped by another KMS, or under another key.');
     }
-    kmsAad(context);
+    const bound = checked(context);
     const wrapping = this.#wrappings.all.find(({ algorithm }) => algorithm === wrapped.algorithm);
     if (wrapping?.isWrapped(wrapped.ciphertext) !== true) throw invalidCiphertext();
     const ciphertext = Uint8Array.from(wrapped.ciphertext);
@@ -108,7 +109,7 @@ export class Pkcs11KmsClient implements KmsClient {
       this.#keks.use(
         call,
         () => this.#keks.find(call, wrapped.keyVersion, wrapping.canUnwrap),
-        (kek) => this.#unwrap(call, kek, wrapping, context, ciphertext),
+        (kek) => this.#unwrap(call, kek, wrapping, bound, ciphertext),
       ),
     );
   }
@@ -214,7 +215,7 @@ export class Pkcs11KmsClient implements KmsClient {
     );
   }
 
-  async #wrap(call: TokenCall, kek: Kek, wrapping: Wrapping, context: KmsCallOptions['context'], plaintext: Uint8Array): Promise<Uint8Array> {
+  async #wrap(call: TokenCall, kek: Kek, wrapping: Wrapping, context: EncryptionContext, plaintext: Uint8Array): Promise<Uint8Array> {
     const before = this.#wraps.get(kek.id.text) ?? 0;
     if (before >= this.#maxWraps) {
       throw new KeyfoldError('LIMIT_EXCEEDED', `This client wrapped ${before} keys under one version, which is its limit. Rotate the key.`);
@@ -223,7 +224,7 @@ export class Pkcs11KmsClient implements KmsClient {
     return wrapping.wrap(call, kek, this, context, plaintext);
   }
 
-  async #unwrap(call: TokenCall, kek: Kek, wrapping: Wrapping, context: KmsCallOptions['context'], ciphertext: Uint8Array): Promise<Uint8Array> {
+  async #unwrap(call: TokenCall, kek: Kek, wrapping: Wrapping, context: EncryptionContext, ciphertext: Uint8Array): Promise<Uint8Array> {
     try {
       return await wrapping.unwrap(call, kek, this, context, ciphertext);
     } catch (error) {
@@ -253,6 +254,12 @@ export class Pkcs11KmsClient implements KmsClient {
       return false;
     }
   }
+}
+
+/** A copy of the context, which the caller may change, refused before the token is asked if it is none. */
+function checked(context: EncryptionContext): EncryptionContext {
+  kmsAad(context);
+  return { ...context };
 }
 
 function zero(key: Uint8Array): void {
