@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ErrorCode, KeyfoldError } from '@keyfold/core/provider';
@@ -65,7 +65,8 @@ export function useSoftHsm(): SoftHsm {
     create: (more) => Pkcs11Kms.create(options(more)),
     addToken,
     fault: (...lines) => {
-      writeFileSync(faults, lines.map((line) => `${line}\n`).join(''));
+      writeFileSync(`${faults}~`, lines.map((line) => `${line}\n`).join(''));
+      renameSync(`${faults}~`, faults);
     },
     calls: (name) => readFileSync(calls, 'utf8').split('\n').filter((line) => line === name).length,
   };
