@@ -163,6 +163,7 @@ describe('a caller who aborts', () => {
     await entered('C_Decrypt', before + 1);
     const inLine = refusal('ABORTED', kms.decrypt(wrapped, { context, signal: abort.signal }));
     const patient = kms.decrypt(wrapped, { context, signal: new AbortController().signal });
+    await new Promise(setImmediate); // both stand in line by now
     abort.abort();
     await Promise.all([hanging, inLine]);
     hsm.fault();
