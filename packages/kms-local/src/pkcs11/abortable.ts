@@ -1,4 +1,4 @@
-import { throwIfAborted } from '@keyfold/core/provider';
+import { KeyfoldError } from '@keyfold/core/provider';
 
 /**
  * Ends with ABORTED as soon as the signal fires. A call into the token cannot
@@ -8,11 +8,7 @@ export function abortable<T>(work: Promise<T>, signal: AbortSignal | undefined, 
   if (signal === undefined) return work;
   return new Promise<T>((resolve, reject) => {
     const onAbort = (): void => {
-      try {
-        throwIfAborted(signal);
-      } catch (error) {
-        reject(error as Error);
-      }
+      reject(aborted());
     };
     signal.addEventListener('abort', onAbort, { once: true });
     work
@@ -24,4 +20,9 @@ export function abortable<T>(work: Promise<T>, signal: AbortSignal | undefined, 
         signal.removeEventListener('abort', onAbort);
       });
   });
+}
+
+/** What a caller who aborted is told. */
+export function aborted(): KeyfoldError {
+  return new KeyfoldError('ABORTED', 'The operation was aborted by its AbortSignal.');
 }

@@ -108,7 +108,7 @@ export class Pkcs11KmsClient implements KmsClient {
     return this.#token.run({ doing: 'Unwrapping a key', signal, discard: zero }, (call) =>
       this.#keks.use(
         call,
-        () => this.#keks.find(call, wrapped.keyVersion, wrapping.canUnwrap),
+        () => this.#keks.find(call, wrapped.keyVersion, (may) => wrapping.canUnwrap(may)),
         (kek) => this.#unwrap(call, kek, wrapping, bound, ciphertext),
       ),
     );

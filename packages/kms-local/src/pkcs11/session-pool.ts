@@ -1,11 +1,12 @@
 import { throwIfAborted, type KeyfoldError } from '@keyfold/core/provider';
+import { aborted } from './abortable.ts';
 import { CKF, CKR } from './constants.ts';
-import { returnValue } from './error-codes.ts';
+import { returnValue, tokenError } from './error-codes.ts';
 import type { Cryptoki, Handle } from './sdk.ts';
 
 interface Waiter {
   take(session: Handle): void;
-  refuse(error: unknown): void;
+  refuse(error: Error): void;
 }
 
 /**
@@ -58,7 +59,7 @@ export class SessionPool {
       if (another === undefined) this.#waiting.unshift(next);
       else next.take(another);
     } catch (error) {
-      next.refuse(error);
+      next.refuse(error instanceof Error ? error : tokenError(error, 'Opening a session'));
     }
   }
 
@@ -87,11 +88,7 @@ export class SessionPool {
     return new Promise((resolve, reject) => {
       const onAbort = (): void => {
         this.#waiting.splice(this.#waiting.indexOf(waiter), 1);
-        try {
-          throwIfAborted(signal);
-        } catch (error) {
-          waiter.refuse(error);
-        }
+        waiter.refuse(aborted());
       };
       const waiter: Waiter = {
         take: (session) => {
@@ -100,7 +97,7 @@ export class SessionPool {
         },
         refuse: (error) => {
           signal?.removeEventListener('abort', onAbort);
-          reject(error as Error);
+          reject(error);
         },
       };
       signal?.addEventListener('abort', onAbort, { once: true });

@@ -181,7 +181,7 @@ export class Token {
 
   /** Some modules look for tokens in C_Initialize alone. Permitted only while no thread is inside of the module. */
   async #finalize(): Promise<void> {
-    await Promise.allSettled(this.#last?.calls ?? []);
+    await Promise.allSettled(this.#last === undefined ? [] : [...this.#last.calls]);
     try {
       this.#cryptoki.C_Finalize();
     } catch {
