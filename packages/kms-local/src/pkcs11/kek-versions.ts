@@ -1,6 +1,7 @@
-import { KeyfoldError, systemRandomSource, type KeyVersion } from '@keyfold/core/provider';
-import { CKF, CKM } from './constants.ts';
-import { isStale } from './error-codes.ts';
+import { setTimeout } from 'node:timers/promises';
+import { KeyfoldError, isKeyfoldError, systemRandomSource, type KeyVersion } from '@keyfold/core/provider';
+import { CKF, CKM, CKR } from './constants.ts';
+import { isStale, returnValue } from './error-codes.ts';
 import type { Kek, Permissions } from './kek.ts';
 import { generationTemplate, permissionTemplate, readKek, searchTemplate } from './kek-attributes.ts';
 import type { Settings } from './options.ts';
@@ -11,6 +12,9 @@ import { MAX_COUNTER, compareVersionIds, newVersionId } from './version-id.ts';
 /** More would make every search slow. */
 const MAX_VERSIONS = 1_024;
 const FIND_AT_ONCE = 64;
+/** Three pauses of together a third of a second. */
+const LOOKS = 4;
+const PAUSE_MS = 50;
 const OFF: Permissions = { encrypt: false, decrypt: false, wrap: false, unwrap: false };
 
 /** What the wrapping in use asks of a key. */
@@ -79,15 +83,21 @@ export class KekVersions {
     return this.#unique(call, kek);
   }
 
-  /** Uses a key, and once more when it turns out that what was known of the keys is out of date. */
+  /**
+   * Uses a key, and looks again when what was known of it is out of date, or when it seems unfit: SoftHSM writes a new
+   * key in two steps, and between them other processes see one without its value and half of its attributes.
+   */
   async use<T>(call: TokenCall, pick: () => Kek, work: (kek: Kek) => Promise<T>): Promise<T> {
-    try {
-      return await work(pick());
-    } catch (error) {
-      if (!isStale(error)) throw error;
-      call.requireAlive();
-      this.list(call, true);
-      return work(pick());
+    for (let looks = 1; ; looks++) {
+      try {
+        return await work(pick());
+      } catch (error) {
+        const again = isStale(error) ? looks === 1 : isUnfit(error) && looks < LOOKS;
+        if (!again) throw error;
+        if (!isStale(error)) await setTimeout(looks * PAUSE_MS);
+        call.requireAlive();
+        this.list(call, true);
+      }
     }
   }
 
@@ -193,4 +203,9 @@ export class KekVersions {
 /** A version that wraps no more but still unwraps is switched on. */
 function isOff({ decrypt, unwrap }: Permissions): boolean {
   return !decrypt && !unwrap;
+}
+
+/** What a key that is good may look like while another process is making it. */
+function isUnfit(error: unknown): boolean {
+  return isKeyfoldError(error, 'CONFIG_INVALID') || returnValue(error) === CKR.MECHANISM_INVALID;
 }

@@ -69,7 +69,8 @@ export interface Settings {
 /** NIST SP 800-38D, section 8.3: random nonces of 96 bits, at most 2^32 invocations of one key. */
 const MAX_WRAPS = 2 ** 32;
 const WRAPPINGS: readonly string[] = ['auto', 'aes-gcm', 'aes-key-wrap'];
-const NAMES: readonly string[] = [
+/** Every option there is. */
+export const OPTION_NAMES: readonly string[] = [
   'module',
   'token',
   'keyLabel',
@@ -99,7 +100,7 @@ const SELECTOR_TEXTS = [
  * @throws KeyfoldError INVALID_ARGUMENT
  */
 export function settingsOf(options: Pkcs11Options): Settings {
-  const unknown = Object.keys(options).find((name) => !NAMES.includes(name));
+  const unknown = Object.keys(options).find((name) => !OPTION_NAMES.includes(name));
   if (unknown !== undefined) throw invalid(`there is no option of this name: ${unknown.slice(0, 40)}`);
   const { module, token, keyLabel, keyId, sessions = 8, wrapping = 'auto', maxWrapsPerVersion = MAX_WRAPS } = options;
   if (!isText(module, 4_096) || !/^(?:[/\\]|[A-Za-z]:[/\\])/.test(module)) throw invalid('module must be an absolute path');

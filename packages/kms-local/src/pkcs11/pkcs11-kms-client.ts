@@ -73,23 +73,26 @@ export class Pkcs11KmsClient implements KmsClient {
       throw new KeyfoldError('INVALID_ARGUMENT', `A key to wrap has 1 to ${MAX_PLAINTEXT_BYTES} bytes.`);
     }
     const bound = checked(context);
-    // The caller may zero its key as soon as it was told ABORTED, and the token still be at work on it.
+    // The caller may change its array as soon as it has the promise.
     const copy = Uint8Array.from(plaintext);
     const wrapping = this.#wrappings.preferred;
-    return this.#token.run({ doing: 'Wrapping a key', signal }, async (call) => {
-      try {
-        const wrapUnder = async (kek: Kek): Promise<WrappedKey> => ({
-          provider: this.provider,
-          keyId: this.keyId,
-          keyVersion: kek.id.text,
-          algorithm: wrapping.algorithm,
-          ciphertext: await this.#wrap(call, kek, wrapping, bound, copy),
-        });
-        return await this.#keks.use(call, () => this.#keks.primary(call), wrapUnder);
-      } finally {
-        copy.fill(0);
-      }
-    });
+    try {
+      return await this.#token.run({ doing: 'Wrapping a key', signal }, (call) =>
+        this.#keks.use(
+          call,
+          () => this.#keks.primary(call),
+          async (kek) => ({
+            provider: this.provider,
+            keyId: this.keyId,
+            keyVersion: kek.id.text,
+            algorithm: wrapping.algorithm,
+            ciphertext: await this.#wrap(call, kek, wrapping, bound, copy),
+          }),
+        ),
+      );
+    } finally {
+      copy.fill(0);
+    }
   }
 
   /**
@@ -127,9 +130,7 @@ export class Pkcs11KmsClient implements KmsClient {
 
   /** @throws KeyfoldError as {@link encrypt} */
   async currentKeyVersion({ signal }: SignalOptions = {}): Promise<KeyVersion> {
-    return this.#token.run({ doing: 'Looking for the key', signal }, (call) =>
-      Promise.resolve(this.#keks.describe(call, this.#keks.primary(call))),
-    );
+    return this.#token.run({ doing: 'Looking for the key', signal }, (call) => this.#primary(call));
   }
 
   /** Newest first. Destroyed versions are no longer on the token and not listed. */
@@ -153,7 +154,7 @@ export class Pkcs11KmsClient implements KmsClient {
   async rotateKey({ signal }: SignalOptions = {}): Promise<KeyVersion> {
     return this.#token.run({ doing: 'Rotating the key', signal }, async (call) => {
       await this.#keks.generate(call);
-      return this.#keks.describe(call, this.#keks.primary(call));
+      return this.#primary(call);
     });
   }
 
@@ -206,6 +207,11 @@ export class Pkcs11KmsClient implements KmsClient {
    */
   async close(): Promise<void> {
     await this.#token.close();
+  }
+
+  async #primary(call: TokenCall): Promise<KeyVersion> {
+    const pick = (): Kek => this.#keks.primary(call);
+    return this.#keks.use(call, pick, (kek) => Promise.resolve(this.#keks.describe(call, kek)));
   }
 
   async #setEnabled(version: string, enabled: boolean, { signal }: SignalOptions): Promise<KeyVersion> {

@@ -35,7 +35,7 @@ async function start(options: Pkcs11Options, how: 'open' | 'create'): Promise<Pk
     const keks = new KekVersions(settings, wrappings.preferred);
     await token.run({ doing: how === 'open' ? 'Opening the key' : 'Creating the key' }, async (call) => {
       if (how === 'open') {
-        requireKey(keks, call);
+        await requireKey(keks, call);
         return;
       }
       if (keks.list(call, true).length > 0) throw alreadyExists(keyLabel);
@@ -51,9 +51,9 @@ async function start(options: Pkcs11Options, how: 'open' | 'create'): Promise<Pk
 }
 
 /** A key of which every version is disabled opens: otherwise nobody could enable one. */
-function requireKey(keks: KekVersions, call: TokenCall): void {
+async function requireKey(keks: KekVersions, call: TokenCall): Promise<void> {
   try {
-    keks.primary(call);
+    await keks.use(call, () => keks.primary(call), () => Promise.resolve());
   } catch (error) {
     if (!isKeyfoldError(error, 'KEY_DISABLED')) throw error;
   }

@@ -181,7 +181,7 @@ export class Token {
 
   /** Some modules look for tokens in C_Initialize alone. Permitted only while no thread is inside of the module. */
   async #finalize(): Promise<void> {
-    await Promise.allSettled(this.#last === undefined ? [] : [...this.#last.calls]);
+    await Promise.allSettled([...(this.#last?.calls ?? [])]);
     try {
       this.#cryptoki.C_Finalize();
     } catch {
@@ -197,10 +197,12 @@ export class Token {
 
   async #end(): Promise<void> {
     const connection = await this.#connection?.catch(() => undefined);
-    if (connection === undefined) return;
-    connection.pool.close(closed());
-    await Promise.allSettled(connection.calls);
-    closeQuietly(this.#cryptoki, connection.anchor);
+    connection?.pool.close(closed());
+    // Of a connection that was lost, too: the token may still be at work on keys of this process.
+    await Promise.allSettled([...(this.#last?.calls ?? [])]);
+    if (connection !== undefined) closeQuietly(this.#cryptoki, connection.anchor);
+    this.#connection = undefined;
+    this.#last = undefined;
   }
 }
 

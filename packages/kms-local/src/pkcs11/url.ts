@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { KeyfoldError } from '@keyfold/core/provider';
-import type { Pkcs11Options, TokenSelector } from './options.ts';
+import { OPTION_NAMES, type Pkcs11Options, type TokenSelector } from './options.ts';
 import { Pkcs11Kms } from './pkcs11-kms.ts';
 import type { Pkcs11KmsClient } from './pkcs11-kms-client.ts';
 import { parsePkcs11Uri, type Pkcs11Uri } from './uri.ts';
@@ -20,6 +20,8 @@ export async function openPkcs11Url(url: string, options: Readonly<Record<string
 /** @throws KeyfoldError CONFIG_INVALID */
 export function optionsOf(uri: Pkcs11Uri, options: Pkcs11UrlOptions): Pkcs11Options {
   refuseUnfit(uri);
+  const unknown = Object.keys(options).find((name) => !OPTION_NAMES.includes(name));
+  if (unknown !== undefined) throw unfit(`has no use for an option ${JSON.stringify(unknown.slice(0, 40))}`);
   const { object, modulePath } = uri;
   if (object === undefined || object === '') throw unfit('has no object attribute, which is the label of the key');
   if (modulePath !== undefined && options.module !== undefined) throw unfit('has a module-path, and so have the options a module');

@@ -101,6 +101,7 @@ describe('a URI', () => {
     ['with a PIN of another machine', 'pkcs11:token=t;object=k?module-path=/m&pin-source=file://host/pin', {}],
     ['with a PIN at a relative place', 'pkcs11:token=t;object=k?module-path=/m&pin-source=pin', {}],
     ['beside a token in the options', 'pkcs11:token=t;object=k?module-path=/m', { token: 'u' }],
+    ['beside an option that there is not', 'pkcs11:token=t;object=k?module-path=/m', { pinfile: '/p' }],
     ['beside a key in the options', 'pkcs11:token=t;object=k?module-path=/m', { keyLabel: 'u' }],
   ])('%s is refused', async (_what, text, options) => {
     await refusal('CONFIG_INVALID', openPkcs11Url(text, options));
