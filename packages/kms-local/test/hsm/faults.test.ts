@@ -117,6 +117,21 @@ describe('handles that are out of date', () => {
   });
 });
 
+describe('a key that another process is just making', () => {
+  it('is looked at again until it is whole, and refused when it never is', async () => {
+    const kms = await hsm.create();
+    const before = hsm.calls('C_EncryptInit');
+    hsm.fault('rv C_EncryptInit 112');
+    const wrapping = kms.generateDataKey({ context });
+    await entered('C_EncryptInit', before + 1);
+    hsm.fault();
+    const { plaintext, wrapped } = await wrapping;
+    expect(await kms.decrypt(wrapped, { context })).toEqual(plaintext);
+    hsm.fault('rv C_EncryptInit 112');
+    await safeRefusal('INVALID_KEY_USAGE', kms.generateDataKey({ context }));
+  });
+});
+
 describe('sessions', () => {
   it('are closed when something failed in them, and others opened', async () => {
     const kms = await hsm.create({ sessions: 1 });
