@@ -30,7 +30,7 @@ const coreLayers = [
  * their manifests alone.
  */
 const ownDependencies = {
-  'kms-local': null,
+  'kms-local': 'pkcs11js',
   'kms-aws': '@aws-sdk/[^/]+|@smithy/[^/]+',
   'kms-azure': '@azure/[^/]+',
   'kms-gcp': '@google-cloud/kms|google-gax|google-auth-library',

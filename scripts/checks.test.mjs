@@ -30,7 +30,7 @@ const CLEAN = {
   'packages/one/test/one.test.ts': "it('is one', () => {});\nreader.skip(4);\n",
 };
 
-function check(t, script, changes) {
+function check(t, script, changes, flags = []) {
   const root = mkdtempSync(join(tmpdir(), 'keyfold-checks-'));
   t.after(() => rmSync(root, { recursive: true, force: true }));
   for (const [path, text] of Object.entries({ ...CLEAN, ...changes })) {
@@ -39,7 +39,7 @@ function check(t, script, changes) {
       writeFileSync(join(root, path), text);
     }
   }
-  const { status, stdout, stderr } = spawnSync(process.execPath, [join(import.meta.dirname, script), root], {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [join(import.meta.dirname, script), root, ...flags], {
     encoding: 'utf8',
     timeout: 60_000,
   });
@@ -129,6 +129,15 @@ for (const [what, changes, expected] of EXAMPLES) {
     assert.equal(status, 1);
   });
 }
+
+test('check-readme-examples.mjs runs examples that need a token only where there is one, and type-checks them anyhow', (t) => {
+  const throwing = readme(fenced('ts example hsm', "throw new Error('not so');"));
+  assert.equal(check(t, 'check-readme-examples.mjs', throwing).status, 0);
+  assert.match(check(t, 'check-readme-examples.mjs', throwing, ['--hsm']).stderr, /README\.md:3: the example failed/);
+  assert.match(check(t, 'check-readme-examples.mjs', {}, ['--hsm']).stderr, /no README has an example that needs a token/);
+  const wrong = readme(fenced('ts example hsm', "const x: number = 'text';", 'void x;'));
+  assert.match(check(t, 'check-readme-examples.mjs', wrong).stderr, /does not type-check/);
+});
 
 test('check-readme-examples.mjs does not count blank lines and comments', (t) => {
   const code = Array.from({ length: 20 }, (_, index) => `export const x${index} = ${index};\n\n// a comment`);

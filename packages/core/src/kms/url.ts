@@ -4,6 +4,8 @@ import type { KmsClient, OpenKmsUrl } from '../ports/kms-client.ts';
 /** A kind of key service that a URL can name. */
 interface KmsScheme {
   readonly package: string;
+  /** The package's entry that opens its URLs, where that is not its main one. */
+  readonly entry?: string;
   /** What its URLs look like, for the person who mistyped one. */
   readonly form: string;
 }
@@ -14,7 +16,7 @@ const SCHEMES: ReadonlyMap<string, KmsScheme> = new Map([
   ['aws-kms:', { package: '@keyfold/kms-aws', form: 'aws-kms:///alias/name?region=eu-west-1' }],
   ['azure-keyvault:', { package: '@keyfold/kms-azure', form: 'azure-keyvault://vault-host/keys/name' }],
   ['gcp-kms:', { package: '@keyfold/kms-gcp', form: 'gcp-kms://projects/P/locations/L/keyRings/R/cryptoKeys/K' }],
-  ['pkcs11:', { package: '@keyfold/kms-pkcs11', form: 'pkcs11:token=name;object=key' }],
+  ['pkcs11:', { package: '@keyfold/kms-local', entry: '@keyfold/kms-local/pkcs11', form: 'pkcs11:token=name;object=key?module-path=/path/module.so' }],
 ]);
 
 /** Members of a query that hold a secret, in lowercase letters and digits. */
@@ -29,7 +31,7 @@ const MAX_URL_CHARACTERS = 8_192;
 /** What openKms() takes beside the URL. */
 export interface OpenKmsOptions {
   /**
-   * Loads a provider's package by its name: `(name) => import(name)`. It is the
+   * Loads a provider's package, or one of its entries, by name: `(name) => import(name)`. It is the
    * caller's, so that core imports no provider and a bundler can be told which to include.
    */
   readonly load: (name: string) => Promise<unknown>;
@@ -68,22 +70,22 @@ function refuseSecrets({ username, password, searchParams }: URL, { form }: KmsS
   if (secret !== undefined) throw invalid(`This URL of a key has a secret in its query ("${secret}"). ${advice}`);
 }
 
-async function loaded({ package: name }: KmsScheme, load: OpenKmsOptions['load']): Promise<unknown> {
+async function loaded({ package: name, entry = name }: KmsScheme, load: OpenKmsOptions['load']): Promise<unknown> {
   try {
-    return await load(name);
+    return await load(entry);
   } catch (error) {
-    if (!isMissing(error, name)) throw error;
+    if (!isMissing(error, name, entry)) throw error;
     throw invalid(`This URL needs the package ${name}, which is not installed: npm install ${name}`, error);
   }
 }
 
 /** Exactly this package is not there, as Node says it of import() and of require(); not one of its files, nor what it imports. */
-function isMissing(error: unknown, name: string): boolean {
+function isMissing(error: unknown, name: string, entry: string): boolean {
   const { code, message } = Object(error) as { readonly code?: unknown; readonly message?: unknown };
   if (typeof message !== 'string') return false;
   return (
     (code === 'ERR_MODULE_NOT_FOUND' && message.startsWith(`Cannot find package '${name}'`)) ||
-    (code === 'MODULE_NOT_FOUND' && message.startsWith(`Cannot find module '${name}'`))
+    (code === 'MODULE_NOT_FOUND' && message.startsWith(`Cannot find module '${entry}'`))
   );
 }
 
