@@ -16,7 +16,7 @@ const OWN_SDK = {
   '@keyfold/kms-aws': 'AWS',
   '@keyfold/kms-azure': 'Azure',
   '@keyfold/kms-gcp': 'Google Cloud',
-  '@keyfold/kms-pkcs11': 'PKCS#11',
+  '@keyfold/kms-local/pkcs11': 'PKCS#11',
   // Checks the signatures of requests as AWS does.
   '@keyfold/testkit': 'AWS',
 };
