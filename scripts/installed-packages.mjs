@@ -16,7 +16,6 @@ const OWN_SDK = {
   '@keyfold/kms-aws': 'AWS',
   '@keyfold/kms-azure': 'Azure',
   '@keyfold/kms-gcp': 'Google Cloud',
-  '@keyfold/kms-local/pkcs11': 'PKCS#11',
   // Checks the signatures of requests as AWS does.
   '@keyfold/testkit': 'AWS',
 };

@@ -126,7 +126,7 @@ describe('an object that is no checkpoint', () => {
     await expectCode(store.load('a'), 'INTEGRITY_FAILURE');
   });
 
-  test('larger than any record: LIMIT_EXCEEDED by every call, and nothing is changed', async () => {
+  test('larger than any record: LIMIT_EXCEEDED by every call but delete(), which removes it', async () => {
     const { store, objects } = await openStore();
     await objects.put('a.kfk', new Uint8Array(524_289));
     const calls = [
@@ -134,11 +134,13 @@ describe('an object that is no checkpoint', () => {
       () => joined(store.loadStream('a')),
       () => store.readMetadata('a'),
       () => store.rewrap('a'),
-      () => store.delete('a'),
       () => store.save('a', patterned(1), { overwrite: true }),
     ];
     for (const call of calls) await expectCode(call, 'LIMIT_EXCEEDED', /a\.kfk.*not the record.*restore/);
     expect(await namesIn(objects)).toEqual(['a.kfk']);
+    await store.delete('a');
+    expect(await namesIn(objects)).toEqual([]);
+    await expectCode(store.load('a'), 'NOT_FOUND');
   });
 });
 
