@@ -60,6 +60,7 @@ export interface ClientSettings {
   readonly fips: boolean | undefined;
   readonly requestTimeoutMs: number;
   readonly connectTimeoutMs: number;
+  readonly allowPlaintextHttp: boolean;
   readonly clientOptions: AwsKmsClientOptions;
 }
 
@@ -123,7 +124,7 @@ function checkSettings(options: AwsKmsOptions, name: ParsedName): ClientSettings
   if (endpoint !== undefined) requireSafeEndpoint(endpoint, options.allowPlaintextHttp === true);
   if (endpoint !== undefined && fips === true) throw invalid('fips chooses among AWS\'s own endpoints: with an endpoint of your own, name one that is FIPS validated and leave fips out.');
   const named = name.home?.region === '*' ? undefined : name.home?.region;
-  return { region: region ?? named, endpoint, fips, requestTimeoutMs, connectTimeoutMs, clientOptions: checkClientOptions(clientOptions, options) };
+  return { region: region ?? named, endpoint, fips, requestTimeoutMs, connectTimeoutMs, allowPlaintextHttp: options.allowPlaintextHttp === true, clientOptions: checkClientOptions(clientOptions, options) };
 }
 
 /** Data keys come back in clear: only TLS, or a way that never leaves this machine, may carry them. */
@@ -132,10 +133,14 @@ function requireSafeEndpoint(endpoint: string, allowPlaintext: boolean): void {
   if (url === undefined || !/^https?:$/.test(url.protocol) || url.username !== '' || url.password !== '') {
     throw invalid('endpoint must be an https URL without a user name or password.');
   }
-  const local = /^(?:localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[::1\])$/.test(url.hostname);
-  if (url.protocol === 'http:' && !local && !allowPlaintext) {
+  if (!allowPlaintext && isPlaintext(url.protocol, url.hostname)) {
     throw invalid('endpoint is http: data keys would cross the network in clear. Use https, or allowPlaintextHttp: true for an emulator.');
   }
+}
+
+/** Whether a request would carry data keys in clear to another machine. */
+export function isPlaintext(protocol: string, hostname: string): boolean {
+  return protocol !== 'https:' && !/^(?:localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[::1\])$/.test(hostname);
 }
 
 function requireTimeout(ms: number, name: string): void {

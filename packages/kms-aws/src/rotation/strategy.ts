@@ -26,8 +26,8 @@ const DEFAULT_WAIT = { timeoutMs: 600_000, pollMs: 2_000 } as const;
 
 /** @throws KeyfoldError CONFIG_INVALID */
 export function checkRotation(rotation: AwsRotation | undefined, kind: 'key' | 'alias'): CheckedRotation {
-  const chosen: AwsRotation = rotation === undefined ? { strategy: kind === 'alias' ? 'alias' : 'on-demand' } : rotation;
-  refuseUnknown(chosen);
+  if (rotation !== undefined) refuseUnknown(rotation);
+  const chosen: AwsRotation = rotation ?? { strategy: kind === 'alias' ? 'alias' : 'on-demand' };
   switch (chosen.strategy) {
     case 'alias':
       if (kind === 'alias') return { strategy: 'alias' };
