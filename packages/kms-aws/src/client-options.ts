@@ -1,5 +1,23 @@
 import { KeyfoldError } from '@keyfold/core/provider';
-import type { AwsKmsClientOptions, AwsKmsOptions } from './options.ts';
+
+/** Credentials as the SDK takes them. */
+export interface AwsCredentials {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken?: string | undefined;
+  readonly expiration?: Date | undefined;
+}
+
+/** The settings of the SDK's client that applications need; for others build the client yourself and pass `client`. */
+export interface AwsKmsClientOptions {
+  /** Default: the SDK's own chain (environment, profile, SSO, container, instance). */
+  readonly credentials?: AwsCredentials | (() => Promise<AwsCredentials>) | undefined;
+  /** A profile of the shared configuration files. */
+  readonly profile?: string | undefined;
+  /** A request handler, or the options of the SDK's own (agents, timeouts). */
+  readonly requestHandler?: object | undefined;
+  readonly useDualstackEndpoint?: boolean | undefined;
+}
 
 type Check = (value: unknown) => boolean;
 
@@ -16,7 +34,7 @@ const MEMBERS: Readonly<Record<keyof AwsKmsClientOptions, readonly [Check, strin
 const RETRY_SETTINGS = ['maxAttempts', 'retryMode', 'retryStrategy'];
 
 /** @throws KeyfoldError CONFIG_INVALID */
-export function checkClientOptions(given: unknown, { requestTimeoutMs, connectTimeoutMs }: Pick<AwsKmsOptions, 'requestTimeoutMs' | 'connectTimeoutMs'>): AwsKmsClientOptions {
+export function checkClientOptions(given: unknown, { requestTimeoutMs, connectTimeoutMs }: { readonly requestTimeoutMs?: number | undefined; readonly connectTimeoutMs?: number | undefined }): AwsKmsClientOptions {
   if (typeof given !== 'object' || given === null) throw invalid('clientOptions must be an object.');
   for (const [name, value] of Object.entries(given)) {
     if (RETRY_SETTINGS.includes(name)) throw invalid(`clientOptions.${name}: retries are made in one place, around every KMS. A client of your own may have its own.`);

@@ -1,27 +1,8 @@
 import { KeyfoldError, systemClock, type Clock } from '@keyfold/core/provider';
-import { checkClientOptions } from './client-options.ts';
+import { checkClientOptions, type AwsKmsClientOptions } from './client-options.ts';
 import { parseName, type ParsedName } from './key-name.ts';
 import { checkRotation, type AwsRotation, type CheckedRotation } from './rotation/strategy.ts';
 import type { AwsKmsApi } from './sdk.ts';
-
-/** Credentials as the SDK takes them. */
-export interface AwsCredentials {
-  readonly accessKeyId: string;
-  readonly secretAccessKey: string;
-  readonly sessionToken?: string | undefined;
-  readonly expiration?: Date | undefined;
-}
-
-/** The settings of the SDK's client that applications need; for others build the client yourself and pass `client`. */
-export interface AwsKmsClientOptions {
-  /** Default: the SDK's own chain (environment, profile, SSO, container, instance). */
-  readonly credentials?: AwsCredentials | (() => Promise<AwsCredentials>) | undefined;
-  /** A profile of the shared configuration files. */
-  readonly profile?: string | undefined;
-  /** A request handler, or the options of the SDK's own (agents, timeouts). */
-  readonly requestHandler?: object | undefined;
-  readonly useDualstackEndpoint?: boolean | undefined;
-}
 
 /** How to reach a key of AWS KMS. */
 export interface AwsKmsOptions {
