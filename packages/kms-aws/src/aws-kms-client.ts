@@ -14,6 +14,7 @@ import type { KmsCalls, SignalOptions } from './kms-calls.ts';
 import { keyArn, keyIdBeside, type ResolvedKey } from './key-name.ts';
 import { keyOfVersion, versionName, type KeyVersions } from './key-versions.ts';
 import type { Rotator } from './rotation/rotator.ts';
+import { wait } from './rotation/wait.ts';
 import type { AwsEncryptionContext } from './sdk.ts';
 
 /** What AWS calls its only algorithm for symmetric keys, AES-256-GCM. */
@@ -22,6 +23,9 @@ const MAX_PLAINTEXT_BYTES = 64;
 const DEK_BYTES = 32;
 /** The largest CiphertextBlob that Decrypt takes. */
 const MAX_WRAPPED_BYTES = 6_144;
+
+/** Pauses between looks at the aliases when AWS used a key to which none of them leads. */
+const LOOK_AGAIN_MS = [200, 600];
 
 /** What an AwsKmsClient is made of. */
 export interface AwsKmsParts {
@@ -192,8 +196,7 @@ export class AwsKmsClient implements KmsClient {
   async #answered(arn: string | undefined, signals: SignalOptions): Promise<string> {
     const { key, targets } = this.#parts;
     const keyId = keyIdBeside(key, arn);
-    const expected = keyId !== undefined && (targets === undefined ? keyId === key.name : await targets.allows(keyId, 'service', signals));
-    if (expected) return keyId;
+    if (keyId !== undefined && (targets === undefined ? keyId === key.name : await leadsTo(targets, keyId, signals))) return keyId;
     throw new KeyfoldError(
       'KMS_PROTOCOL_ERROR',
       `AWS KMS wrapped with another key than the configured one${targets === undefined ? '' : ', to which no alias leads (try again if the alias was moved a moment ago)'}.`,
@@ -204,6 +207,15 @@ export class AwsKmsClient implements KmsClient {
     const { key } = this.#parts;
     return { provider: this.provider, keyId: this.keyId, keyVersion: versionName(key, keyId, material), algorithm: WRAP_ALGORITHM, ciphertext };
   }
+}
+
+/** Whether an alias leads to a key; a moved one takes a moment until every server of AWS shows it. */
+async function leadsTo(targets: AliasTargets, keyId: string, signals: SignalOptions): Promise<boolean> {
+  for (const pauseMs of LOOK_AGAIN_MS) {
+    if (await targets.allows(keyId, 'service', signals)) return true;
+    await wait(pauseMs, signals);
+  }
+  return targets.allows(keyId, 'service', signals);
 }
 
 function requireBytes(bytes: Uint8Array | undefined, max: number): Uint8Array {

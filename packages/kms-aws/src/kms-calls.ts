@@ -1,4 +1,4 @@
-import { KeyfoldError, throwIfAborted } from '@keyfold/core/provider';
+import { KeyfoldError, isKeyfoldError, throwIfAborted } from '@keyfold/core/provider';
 import { awsError } from './error-codes.ts';
 import type { AwsCallOptions, AwsKmsApi, AwsPage } from './sdk.ts';
 
@@ -34,7 +34,8 @@ export class KmsCalls {
     } catch (error) {
       throwIfAborted(signal);
       this.requireOpen();
-      throw awsError(error, doing);
+      // Its own, from within the SDK's client.
+      throw isKeyfoldError(error) ? error : awsError(error, doing);
     }
   }
 

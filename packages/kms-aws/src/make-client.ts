@@ -1,5 +1,6 @@
 import type { KMSClientConfig } from '@aws-sdk/client-kms';
-import type { ClientSettings } from './options.ts';
+import { KeyfoldError } from '@keyfold/core/provider';
+import { isPlaintext, type ClientSettings } from './options.ts';
 import type { AwsKmsApi } from './sdk.ts';
 
 /**
@@ -8,7 +9,24 @@ import type { AwsKmsApi } from './sdk.ts';
  */
 export async function makeClient(settings: ClientSettings): Promise<AwsKmsApi> {
   const { KMS } = await import('@aws-sdk/client-kms');
-  return new KMS(clientConfig(settings));
+  const client = new KMS(clientConfig(settings));
+  if (!settings.allowPlaintextHttp) {
+    client.middlewareStack.add((next) => (args) => {
+      refusePlaintext(args.request);
+      return next(args);
+    }, { step: 'finalizeRequest', name: 'keyfoldNoPlaintext' });
+  }
+  return client;
+}
+
+/** The SDK also takes endpoints from the environment and the shared configuration, past the check of the options. */
+function refusePlaintext(request: unknown): void {
+  const { protocol = '', hostname = '' } = request as { readonly protocol?: string; readonly hostname?: string };
+  if (!isPlaintext(protocol, hostname)) return;
+  throw new KeyfoldError(
+    'CONFIG_INVALID',
+    'The endpoint of AWS KMS is http: data keys would cross the network in clear. Use https (the endpoint may come from AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_KMS or the profile), or allowPlaintextHttp: true for an emulator.',
+  );
 }
 
 /** The configuration of the SDK's client. */

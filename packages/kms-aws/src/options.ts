@@ -1,26 +1,8 @@
 import { KeyfoldError, systemClock, type Clock } from '@keyfold/core/provider';
+import { checkClientOptions, type AwsKmsClientOptions } from './client-options.ts';
 import { parseName, type ParsedName } from './key-name.ts';
 import { checkRotation, type AwsRotation, type CheckedRotation } from './rotation/strategy.ts';
 import type { AwsKmsApi } from './sdk.ts';
-
-/** Credentials as the SDK takes them. */
-export interface AwsCredentials {
-  readonly accessKeyId: string;
-  readonly secretAccessKey: string;
-  readonly sessionToken?: string | undefined;
-  readonly expiration?: Date | undefined;
-}
-
-/** The settings of the SDK's client that applications need; for others build the client yourself and pass `client`. */
-export interface AwsKmsClientOptions {
-  /** Default: the SDK's own chain (environment, profile, SSO, container, instance). */
-  readonly credentials?: AwsCredentials | (() => Promise<AwsCredentials>) | undefined;
-  /** A profile of the shared configuration files. */
-  readonly profile?: string | undefined;
-  /** A request handler, or the options of the SDK's own (agents, timeouts). */
-  readonly requestHandler?: object | undefined;
-  readonly useDualstackEndpoint?: boolean | undefined;
-}
 
 /** How to reach a key of AWS KMS. */
 export interface AwsKmsOptions {
@@ -59,6 +41,7 @@ export interface ClientSettings {
   readonly fips: boolean | undefined;
   readonly requestTimeoutMs: number;
   readonly connectTimeoutMs: number;
+  readonly allowPlaintextHttp: boolean;
   readonly clientOptions: AwsKmsClientOptions;
 }
 
@@ -83,13 +66,12 @@ export const OPTION_NAMES: ReadonlySet<string> = new Set<keyof AwsKmsOptions>([
 ]);
 /** What only makes sense for a client that is made here. */
 const CLIENT_SETTINGS = ['region', 'endpoint', 'fips', 'clientOptions', 'requestTimeoutMs', 'connectTimeoutMs', 'allowPlaintextHttp'] as const;
-/** Retries are core's, once around every provider. */
-const RETRY_SETTINGS = ['maxAttempts', 'retryMode', 'retryStrategy'];
 const REGION = /^[a-z0-9-]{1,64}$/;
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 
 /** @throws KeyfoldError CONFIG_INVALID */
 export function checkOptions(options: AwsKmsOptions): CheckedOptions {
+  if (typeof options !== 'object' || (options as unknown) === null) throw invalid('the options must be an object.');
   const unknown = Object.keys(options).find((name) => !OPTION_NAMES.has(name));
   if (unknown !== undefined) throw invalid(`There is no option ${JSON.stringify(unknown)}.`);
   if (typeof options.keyId !== 'string') throw invalid('keyId must be a string.');
@@ -97,6 +79,7 @@ export function checkOptions(options: AwsKmsOptions): CheckedOptions {
   const { multiRegion, testTenant = DEFAULTS.testTenant, clock = DEFAULTS.clock } = options;
   requireType(multiRegion, 'boolean', 'multiRegion');
   if (typeof testTenant !== 'string' || testTenant === '') throw invalid('testTenant must be a tenant.');
+  if (typeof (clock as Partial<Clock> | null)?.now !== 'function') throw invalid('clock must be an object with now().');
   const checked = { name, rotation: checkRotation(options.rotation, name.kind), multiRegion, testTenant, clock };
   return options.client === undefined
     ? { ...checked, client: checkSettings(options, name), owned: true }
@@ -106,7 +89,7 @@ export function checkOptions(options: AwsKmsOptions): CheckedOptions {
 function checkClient(client: AwsKmsApi, options: AwsKmsOptions): AwsKmsApi {
   const extra = CLIENT_SETTINGS.find((name) => options[name] !== undefined);
   if (extra !== undefined) throw invalid(`${extra} is a setting of the client: give it to the one that you pass, or pass no client.`);
-  if (typeof client !== 'object' || typeof (client as Partial<AwsKmsApi>).generateDataKey !== 'function') {
+  if (typeof (client as Partial<AwsKmsApi> | null)?.generateDataKey !== 'function') {
     throw invalid('client must be an instance of the class KMS of @aws-sdk/client-kms (not KMSClient).');
   }
   return client;
@@ -121,26 +104,28 @@ function checkSettings(options: AwsKmsOptions, name: ParsedName): ClientSettings
   requireTimeout(connectTimeoutMs, 'connectTimeoutMs');
   if (endpoint !== undefined) requireSafeEndpoint(endpoint, options.allowPlaintextHttp === true);
   if (endpoint !== undefined && fips === true) throw invalid('fips chooses among AWS\'s own endpoints: with an endpoint of your own, name one that is FIPS validated and leave fips out.');
-  const retry = RETRY_SETTINGS.find((setting) => setting in clientOptions);
-  if (retry !== undefined) throw invalid(`clientOptions.${retry}: retries are made in one place, around every KMS. A client of your own may have its own.`);
   const named = name.home?.region === '*' ? undefined : name.home?.region;
-  return { region: region ?? named, endpoint, fips, requestTimeoutMs, connectTimeoutMs, clientOptions };
+  return { region: region ?? named, endpoint, fips, requestTimeoutMs, connectTimeoutMs, allowPlaintextHttp: options.allowPlaintextHttp === true, clientOptions: checkClientOptions(clientOptions, options) };
 }
 
 /** Data keys come back in clear: only TLS, or a way that never leaves this machine, may carry them. */
 function requireSafeEndpoint(endpoint: string, allowPlaintext: boolean): void {
-  const url = URL.canParse(endpoint) ? new URL(endpoint) : undefined;
+  const url = typeof endpoint === 'string' && URL.canParse(endpoint) ? new URL(endpoint) : undefined;
   if (url === undefined || !/^https?:$/.test(url.protocol) || url.username !== '' || url.password !== '') {
     throw invalid('endpoint must be an https URL without a user name or password.');
   }
-  const local = /^(?:localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[::1\])$/.test(url.hostname);
-  if (url.protocol === 'http:' && !local && !allowPlaintext) {
+  if (!allowPlaintext && isPlaintext(url.protocol, url.hostname)) {
     throw invalid('endpoint is http: data keys would cross the network in clear. Use https, or allowPlaintextHttp: true for an emulator.');
   }
 }
 
+/** Whether a request would carry data keys in clear to another machine. */
+export function isPlaintext(protocol: string, hostname: string): boolean {
+  return protocol !== 'https:' && !/^(?:localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[::1\])$/.test(hostname);
+}
+
 function requireTimeout(ms: number, name: string): void {
-  if (!(ms >= 1 && ms <= MAX_TIMEOUT_MS)) throw invalid(`${name} must be 1 to ${MAX_TIMEOUT_MS} milliseconds.`);
+  if (typeof ms !== 'number' || !(ms >= 1 && ms <= MAX_TIMEOUT_MS)) throw invalid(`${name} must be 1 to ${MAX_TIMEOUT_MS} milliseconds.`);
 }
 
 function requireType(value: unknown, type: 'boolean', name: string): void {

@@ -106,7 +106,7 @@ interface RotateApi {
   listResourceTags(input: { KeyId: string; Marker?: string }, options?: AwsCallOptions): Promise<AwsPage & { Tags?: AwsTag[] | undefined }>;
   /** CreateKey. */
   createKey(
-    input: { Policy?: string; Description?: string; MultiRegion?: boolean; Tags?: AwsTag[] },
+    input: { Policy?: string; BypassPolicyLockoutSafetyCheck?: boolean; Description?: string; MultiRegion?: boolean; Tags?: AwsTag[] },
     options?: AwsCallOptions,
   ): Promise<{ KeyMetadata?: AwsKeyMetadata | undefined }>;
   /** CreateAlias. */

@@ -197,3 +197,37 @@ test('an alias that others keep moving ends in CONFLICT', async () => {
   const kms = await open(server, 'alias/app', { client });
   await failure('CONFLICT', () => kms.rotateKey());
 });
+
+describe('an alias that was moved a moment ago', () => {
+  /** A client whose looks at the aliases show the state before the move for a while. */
+  async function lagging(looks: number): Promise<{ server: AwsKmsServer; client: KMS; next: string }> {
+    const server = await startServer();
+    const { arn, keyId } = server.createKey({ alias: 'alias/app' });
+    const { keyId: next } = server.createKey();
+    const real = administrator(server);
+    const before = await real.listAliases({});
+    let left = looks;
+    const client = answering(server, {
+      listAliases: (input) => (left-- > 0 ? Promise.resolve(before) : real.listAliases(input)),
+      describeKey: (input) => (left >= 0 ? real.describeKey({ KeyId: arn }) : real.describeKey(input)),
+    });
+    await real.createAlias({ AliasName: 'alias/app-v1', TargetKeyId: keyId });
+    await real.updateAlias({ AliasName: 'alias/app', TargetKeyId: next });
+    return { server, client, next };
+  }
+
+  test('is looked at again, rather than that the new data key is refused', async () => {
+    const { server, client, next } = await lagging(2);
+    const kms = await open(server, 'alias/app', { client });
+    const { plaintext, wrapped } = await kms.generateDataKey({ context: CONTEXT });
+    expect(wrapped.keyVersion.startsWith(`${next}/`)).toBe(true);
+    expect(await kms.decrypt(wrapped, { context: CONTEXT })).toEqual(plaintext);
+  });
+
+  test('but not for ever', async () => {
+    const { server, client } = await lagging(100);
+    const kms = await open(server, 'alias/app', { client });
+    const error = await failure('KMS_PROTOCOL_ERROR', () => kms.generateDataKey({ context: CONTEXT }));
+    expect(error.message).toContain('try again if the alias was moved a moment ago');
+  });
+});

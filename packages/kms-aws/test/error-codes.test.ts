@@ -7,10 +7,10 @@ import { awsError } from '../src/error-codes.ts';
 const TABLE: readonly (readonly [ErrorCode, readonly string[]])[] = [
   ['KEY_NOT_FOUND', ['NotFoundException']],
   ['ACCESS_DENIED', ['AccessDeniedException']],
-  ['AUTHENTICATION_FAILED', ['CredentialsProviderError', 'TokenProviderError', 'ExpiredToken', 'ExpiredTokenException', 'UnrecognizedClientException', 'InvalidSignatureException', 'InvalidClientTokenId', 'IncompleteSignature', 'MissingAuthenticationTokenException', 'RequestExpired', 'InvalidGrantTokenException']],
+  ['AUTHENTICATION_FAILED', ['CredentialsProviderError', 'TokenProviderError', 'ExpiredToken', 'ExpiredTokenException', 'UnrecognizedClientException', 'InvalidSignatureException', 'InvalidClientTokenId', 'IncompleteSignature', 'MissingAuthenticationTokenException', 'RequestExpired', 'InvalidGrantTokenException', 'AccessDenied', 'IDPRejectedClaimException', 'InvalidIdentityTokenException', 'RegionDisabledException', 'UnauthorizedException', 'UnauthorizedClientException', 'InvalidClientException', 'InvalidGrantException']],
   ['KEY_DISABLED', ['DisabledException', 'KMSInvalidStateException']],
   ['KMS_THROTTLED', ['ThrottlingException', 'Throttling', 'TooManyRequestsException', 'RequestLimitExceeded']],
-  ['KMS_UNAVAILABLE', ['KMSInternalException', 'DependencyTimeoutException', 'KeyUnavailableException', 'TimeoutError', 'ServiceUnavailableException', 'InternalFailure', 'RequestTimeout']],
+  ['KMS_UNAVAILABLE', ['KMSInternalException', 'DependencyTimeoutException', 'KeyUnavailableException', 'TimeoutError', 'ServiceUnavailableException', 'InternalFailure', 'RequestTimeout', 'IDPCommunicationErrorException', 'InternalServerException']],
   ['INVALID_CIPHERTEXT', ['InvalidCiphertextException', 'IncorrectKeyException']],
   ['INVALID_KEY_USAGE', ['InvalidKeyUsageException', 'UnsupportedOperationException']],
   ['ROTATION_LIMIT', ['LimitExceededException']],

@@ -16,7 +16,7 @@ function settings(options: AwsKmsOptions): Parameters<typeof clientConfig>[0] {
 }
 
 describe('options that cannot be meant are refused before anything is asked', () => {
-  test.each<[string, object, RegExp]>([
+  test.each<[string, object | undefined, RegExp]>([
     ['an unknown option', { ...key, regoin: 'x' }, /no option "regoin"/],
     ['no key', {}, /keyId must be a string/],
     ['a key that is none', { keyId: 'no such thing' }, /key ARN/],
@@ -32,6 +32,26 @@ describe('options that cannot be meant are refused before anything is asked', ()
     ['a time limit beyond what a timer takes', { ...key, connectTimeoutMs: 2 ** 31 }, /connectTimeoutMs/],
     ['retries of its own', { ...key, clientOptions: { maxAttempts: 5 } }, /retries are made in one place/],
     ['a retry mode of its own', { ...key, clientOptions: { retryMode: 'adaptive' } }, /retries are made in one place/],
+    ['a misspelt client option, which would leave its default', { ...key, clientOptions: { credential: CREDENTIALS } }, /no option clientOptions\."credential".*pass client/],
+    ['an endpoint past the check of its protocol', { ...key, clientOptions: { endpoint: 'http://kms.example' } }, /clientOptions\."endpoint"/],
+    ['a logger, which would see requests', { ...key, clientOptions: { logger: console } }, /clientOptions\."logger"/],
+    ['client options that are none', { ...key, clientOptions: 'x' }, /clientOptions must be an object/],
+    ['credentials that are none', { ...key, clientOptions: { credentials: 'AKIA' } }, /clientOptions\.credentials/],
+    ['no credentials, written down', { ...key, clientOptions: { credentials: null } }, /clientOptions\.credentials/],
+    ['a request handler that is none', { ...key, clientOptions: { requestHandler: null } }, /clientOptions\.requestHandler/],
+    ['times for a request handler that has its own', { ...key, requestTimeoutMs: 1, clientOptions: { requestHandler: { handle: () => undefined } } }, /requestTimeoutMs.*requestHandler/],
+    ['a profile that is none', { ...key, clientOptions: { profile: 1 } }, /clientOptions\.profile/],
+    ['dual stack that is no boolean', { ...key, clientOptions: { useDualstackEndpoint: 'no' } }, /clientOptions\.useDualstackEndpoint/],
+    ['an endpoint that is no text', { ...key, endpoint: new URL('https://kms.example') }, /https URL/],
+    ['a time limit as text', { ...key, requestTimeoutMs: '1000' }, /requestTimeoutMs/],
+    ['a client of nothing', { keyId: KEY_ARN, client: null }, /client must be/],
+    ['a clock that is none', { ...key, clock: {} }, /clock/],
+    ['a wait as text', { ...key, rotation: { strategy: 'on-demand', pollMs: '5' } }, /pollMs/],
+    ['a misspelt member of the rotation', { ...key, rotation: { strategy: 'on-demand', pollMS: 5 } }, /rotation\."pollMS"/],
+    ['a member of another strategy', { ...key, rotation: { strategy: 'none', periodDays: 90 } }, /rotation\."periodDays"/],
+    ['a rotation of nothing', { ...key, rotation: null }, /rotation/],
+    ['a rotation as text', { ...key, rotation: 'none' }, /rotation/],
+    ['no options', undefined, /object/],
     ['settings for a client that is given', { keyId: KEY_ARN, client: sdkClient, region: REGION }, /region is a setting of the client/],
     ['a KMSClient, whose commands are of one SDK version', { keyId: KEY_ARN, client: new KMSClient({ region: REGION }) }, /KMS of @aws-sdk\/client-kms \(not KMSClient\)/],
     ['an empty test tenant', { ...key, testTenant: '' }, /testTenant/],

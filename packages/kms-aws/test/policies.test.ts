@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { AwsKmsServer, AwsPolicy, AwsPolicyStatement } from '@keyfold/testkit/aws';
+import { ManualClock } from '@keyfold/core/testing';
 import { expect, test } from 'vitest';
 import type { AwsKmsClient } from '../src/aws-kms-client.ts';
 import type { AwsKmsOptions } from '../src/index.ts';
@@ -98,6 +99,29 @@ test('a rotator rotates, from the first time on, and uses no key', async () => {
   await failure('ACCESS_DENIED', () => rotator.generateDataKey({ context: CONTEXT }));
   await failure('ACCESS_DENIED', () => rotator.decrypt(before.wrapped, { context: CONTEXT }));
   await failure('ACCESS_DENIED', () => as(server, iam('Rotator'), 'alias/other'));
+});
+
+test('trap: policies know the alias of a new key minutes later; meanwhile rotators end their rotation and writers write', async () => {
+  const clock = new ManualClock();
+  const server = await startServer({ clock, aliasAuthorizationMs: 300_000 });
+  server.createKey({ alias: 'alias/app' });
+  clock.advance(300_000);
+  const rotator = await as(server, iam('Rotator'));
+  const [writer, reader] = [await as(server, iam('Writer')), await as(server, iam('Reader'))];
+  const version = await rotator.rotateKey();
+  const { plaintext, wrapped } = await writer.generateDataKey({ context: CONTEXT });
+  expect(wrapped.keyVersion).toBe(version.id);
+  await failure('ACCESS_DENIED', () => reader.decrypt(wrapped, { context: CONTEXT }));
+  clock.advance(300_000);
+  expect(await reader.decrypt(wrapped, { context: CONTEXT })).toEqual(plaintext);
+});
+
+test('a writer names its key by the alias alone', async () => {
+  const { server } = await start();
+  const { keyId } = server.createKey({ alias: 'alias/app-v9' });
+  const byKey = { client: undefined, rotation: { strategy: 'none' } } as const;
+  const writer = await as(server, iam('Writer'), `arn:aws:kms:${server.region}:111122223333:key/${keyId}`, byKey);
+  await failure('ACCESS_DENIED', () => writer.generateDataKey({ context: CONTEXT }));
 });
 
 test('a rotator on demand rotates one key and uses none', async () => {

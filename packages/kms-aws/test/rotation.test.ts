@@ -159,7 +159,7 @@ describe('by alias', () => {
     server.faults.inject({ kind: 'error', status: 400, code: 'AccessDeniedException', operation: 'CreateAlias' });
     const error = await failure('ACCESS_DENIED', () => kms.rotateKey());
     const made = server.requests.list('CreateKey').at(-1)?.keys[0] ?? 'none';
-    expect(error.message).toContain(`The new key ${made.slice(made.lastIndexOf('/') + 1)} is unused: give it the alias alias/app-v2`);
+    expect(error.message).toContain(`If no alias leads to the new key ${made.slice(made.lastIndexOf('/') + 1)}, it is unused: give it the alias alias/app-v2`);
   });
 
   test('numbers that are always taken end in CONFLICT', async () => {

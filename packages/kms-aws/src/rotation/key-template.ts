@@ -8,6 +8,7 @@ const POLICY_NAME = 'default';
 /** What CreateKey takes so that the new key is like another one. */
 export interface KeyTemplate {
   readonly Policy?: string;
+  readonly BypassPolicyLockoutSafetyCheck?: boolean;
   readonly Description?: string;
   readonly MultiRegion?: boolean;
   readonly Tags?: AwsTag[];
@@ -22,7 +23,8 @@ export async function templateOf({ calls }: RotationParts, arn: string, metadata
   for await (const page of pages) tags.push(...(page.Tags ?? []).filter((tag) => tag.TagKey?.startsWith('aws:') === false));
   const { Description: description, MultiRegion: multiRegion } = metadata;
   return {
-    ...(policy !== undefined && { Policy: policy }),
+    // Else AWS takes the copy only from one who may change key policies, i.e. give himself every right to every key.
+    ...(policy !== undefined && { Policy: policy, BypassPolicyLockoutSafetyCheck: true }),
     ...(description !== undefined && description !== '' && { Description: description }),
     ...(multiRegion === true && { MultiRegion: true }),
     ...(tags.length > 0 && { Tags: tags }),

@@ -2,8 +2,17 @@ import { KeyfoldError, isKeyfoldError, type KeyVersion } from '@keyfold/core/pro
 import { keyArn } from '../key-name.ts';
 import { describeKey } from '../key-versions.ts';
 import type { SignalOptions } from '../kms-calls.ts';
+import type { AwsKeyMetadata } from '../sdk.ts';
+import { afterChange, unfinished } from './after-change.ts';
 import type { RotationParts } from './parts.ts';
 import { wait } from './wait.ts';
+
+type Described = AwsKeyMetadata & { readonly KeyId: string };
+
+/** Looks in a row that may go unanswered; each may take as long as a request. */
+const SILENT_LOOKS = 5;
+/** One of 25 may be used up. */
+const LOOK = 'The key may have been rotated: look at currentKeyVersion() before you rotate again.';
 
 /**
  * New key material in the same key. AWS does it in the background, and counts 25
@@ -19,15 +28,36 @@ export async function rotateOnDemand(
   const arn = keyArn(key, before.KeyId);
   requirePrimaryRegion(before.MultiRegionConfiguration);
   if (!(await isUnderWay(parts, arn, signals))) await start(parts, arn, signals);
+  const patience = { left: SILENT_LOOKS };
   for (let waited = 0; waited < timeoutMs; waited += pollMs) {
-    // Status first: material that became current before the look at the key is seen by it.
-    if (!(await isUnderWay(parts, arn, signals))) {
-      const after = await describeKey(calls, key, arn, signals);
-      if (after.CurrentKeyMaterialId === undefined || after.CurrentKeyMaterialId !== before.CurrentKeyMaterialId) return versions.currentOf(after, signals);
-    }
+    const after = await patientLook(patience, () => ended(parts, arn, before, signals));
+    if (after !== undefined) return afterChange(LOOK, signals, () => versions.currentOf(after, signals));
     await wait(pollMs, signals);
   }
-  throw new KeyfoldError('KMS_UNAVAILABLE', `AWS KMS has not ended the rotation within ${timeoutMs} ms. It goes on by itself; look at currentKeyVersion() before you rotate again.`);
+  throw new KeyfoldError('KMS_UNAVAILABLE', `AWS KMS has not told the end of the rotation within ${timeoutMs} ms. It goes on by itself. ${LOOK}`);
+}
+
+/** The key with its new material, or undefined while AWS has not made it. */
+async function ended(parts: RotationParts, arn: string, before: Described, signals: SignalOptions): Promise<Described | undefined> {
+  // Status first: material that became current before the look at the key is seen by it.
+  if (await isUnderWay(parts, arn, signals)) return undefined;
+  const after = await describeKey(parts.calls, parts.key, arn, signals);
+  return after.CurrentKeyMaterialId === undefined || after.CurrentKeyMaterialId !== before.CurrentKeyMaterialId ? after : undefined;
+}
+
+/** A look changes nothing: one that is throttled is simply made again at its next turn, and one without an answer a few times. */
+async function patientLook<T>(patience: { left: number }, look: () => Promise<T>): Promise<T | undefined> {
+  try {
+    const seen = await look();
+    patience.left = SILENT_LOOKS;
+    return seen;
+  } catch (error) {
+    if (isKeyfoldError(error, 'KMS_THROTTLED')) return undefined;
+    if (!isKeyfoldError(error, 'KMS_UNAVAILABLE')) throw error;
+    if (patience.left === 0) throw unfinished(error, LOOK);
+    patience.left--;
+    return undefined;
+  }
 }
 
 async function isUnderWay({ calls }: RotationParts, arn: string, signals: SignalOptions): Promise<boolean> {
@@ -39,8 +69,9 @@ async function start(parts: RotationParts, arn: string, signals: SignalOptions):
   try {
     await parts.calls.call('RotateKeyOnDemand', signals, (api, options) => api.rotateKeyOnDemand({ KeyId: arn }, options));
   } catch (error) {
+    if (isKeyfoldError(error, 'KMS_UNAVAILABLE')) throw unfinished(error, LOOK);
     // Somebody else's may have begun between the look and the call.
-    if (isKeyfoldError(error, 'CONFLICT') && (await isUnderWay(parts, arn, signals))) return;
+    if (isKeyfoldError(error, 'CONFLICT') && (await afterChange(LOOK, signals, () => isUnderWay(parts, arn, signals)))) return;
     throw error;
   }
 }

@@ -26,6 +26,7 @@ const DEFAULT_WAIT = { timeoutMs: 600_000, pollMs: 2_000 } as const;
 
 /** @throws KeyfoldError CONFIG_INVALID */
 export function checkRotation(rotation: AwsRotation | undefined, kind: 'key' | 'alias'): CheckedRotation {
+  if (rotation !== undefined) refuseUnknown(rotation);
   const chosen: AwsRotation = rotation ?? { strategy: kind === 'alias' ? 'alias' : 'on-demand' };
   switch (chosen.strategy) {
     case 'alias':
@@ -42,9 +43,18 @@ export function checkRotation(rotation: AwsRotation | undefined, kind: 'key' | '
       return { strategy: 'automatic', periodDays: chosen.periodDays };
     case 'none':
       return { strategy: 'none' };
-    default:
-      throw invalid('rotation.strategy must be "alias", "on-demand", "automatic" or "none".');
   }
+}
+
+/** What each strategy takes beside its name. */
+const MEMBERS: Readonly<Record<AwsRotation['strategy'], readonly string[]>> = { alias: [], 'on-demand': ['timeoutMs', 'pollMs'], automatic: ['periodDays'], none: [] };
+
+function refuseUnknown(rotation: AwsRotation): void {
+  if (typeof rotation !== 'object' || (rotation as unknown) === null) throw invalid('rotation must be an object such as { strategy: "alias" }.');
+  const { strategy } = rotation;
+  if (!Object.hasOwn(MEMBERS, strategy)) throw invalid('rotation.strategy must be "alias", "on-demand", "automatic" or "none".');
+  const unknown = Object.keys(rotation).find((name) => name !== 'strategy' && !MEMBERS[strategy].includes(name));
+  if (unknown !== undefined) throw invalid(`There is no option rotation.${JSON.stringify(unknown)} with the strategy "${strategy}".`);
 }
 
 function requirePeriod(days: number): void {
@@ -57,7 +67,7 @@ function requirePeriod(days: number): void {
 }
 
 function requireWait(ms: number, name: string): void {
-  if (!(ms >= 1 && ms <= MAX_WAIT_MS)) throw invalid(`rotation.${name} must be 1 to ${MAX_WAIT_MS} milliseconds.`);
+  if (typeof ms !== 'number' || !(ms >= 1 && ms <= MAX_WAIT_MS)) throw invalid(`rotation.${name} must be 1 to ${MAX_WAIT_MS} milliseconds.`);
 }
 
 function invalid(message: string): KeyfoldError {

@@ -68,13 +68,13 @@ export class AwsKmsServer {
    * @throws KeyfoldError CONFIG_INVALID for options that cannot be, policies that cannot be enforced, and a port that is taken
    */
   static async start(options: AwsKmsServerOptions = {}): Promise<AwsKmsServer> {
-    const { region, regions, accountId, backgroundMs } = checkOptions(options);
+    const { region, regions, accountId, ...delays } = checkOptions(options);
     const principals = new Principals(accountId);
     const { credentials } = principals.add({ name: 'admin', ...options.credentials });
     for (const each of options.principals ?? []) principals.add(each);
     const closing = new AbortController();
     const shared = {
-      state: new KmsState(accountId, regions, backgroundMs),
+      state: new KmsState(accountId, regions, delays),
       principals,
       clock: options.clock ?? systemClock,
       faults: new FaultControls(),

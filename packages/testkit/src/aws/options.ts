@@ -21,6 +21,8 @@ export interface AwsKmsServerOptions {
   readonly signingClock?: Clock | undefined;
   /** How long rotation on demand and the making of a replica take, in milliseconds by `clock`; 100 when left out. */
   readonly backgroundMs?: number | undefined;
+  /** How long it takes until a new or moved alias counts for `kms:ResourceAliases` in policies, in milliseconds by `clock`: up to five minutes with AWS; 0 when left out. */
+  readonly aliasAuthorizationMs?: number | undefined;
 }
 
 /** Options with their defaults. */
@@ -29,6 +31,7 @@ export interface CheckedOptions {
   readonly regions: readonly string[];
   readonly accountId: string;
   readonly backgroundMs: number;
+  readonly aliasAuthorizationMs: number;
 }
 
 const REGION = /^(?:[a-z]+-){2,3}\d+$/;
@@ -41,11 +44,13 @@ export function checkOptions(options: AwsKmsServerOptions): CheckedOptions {
   if (wrong !== undefined) throw invalid(`${wrong} is no name of a region; write it like eu-central-1`);
   const accountId = options.accountId ?? '111122223333';
   if (!/^\d{12}$/.test(accountId)) throw invalid('accountId must have twelve digits');
-  const backgroundMs = options.backgroundMs ?? 100;
-  if (!Number.isSafeInteger(backgroundMs) || backgroundMs < 0) throw invalid('backgroundMs must be a whole number of milliseconds, 0 or more');
+  const { backgroundMs = 100, aliasAuthorizationMs = 0 } = options;
+  for (const [name, ms] of Object.entries({ backgroundMs, aliasAuthorizationMs })) {
+    if (!Number.isSafeInteger(ms) || ms < 0) throw invalid(`${name} must be a whole number of milliseconds, 0 or more`);
+  }
   const port = options.port ?? 0;
   if (!Number.isInteger(port) || port < 0 || port > 65_535) throw invalid('port must be a whole number of 0 to 65535');
-  return { region, regions, accountId, backgroundMs };
+  return { region, regions, accountId, backgroundMs, aliasAuthorizationMs };
 }
 
 function invalid(what: string): KeyfoldError {

@@ -40,3 +40,21 @@ test.each([
   const { kms } = await start();
   await expect(kms.createKey({ Policy: policy })).rejects.toMatchObject({ name: 'UnsupportedOperationException' });
 });
+
+test('a key policy is taken only from one who may change it afterwards, unless told to take it anyhow, and tags from one who may tag', async () => {
+  const { server } = await start();
+  const Policy = JSON.stringify({ Statement: DELEGATE });
+  const as = (Action: string[]): KMS => {
+    const kms = new KMS({ region: server.region, endpoint: server.endpoint, credentials: server.addPrincipal({ policy: { Statement: { Effect: 'Allow', Action, Resource: '*' } } }) });
+    onTestFinished(() => {
+      kms.destroy();
+    });
+    return kms;
+  };
+  const maker = as(['kms:CreateKey']);
+  await expect(maker.createKey({ Policy })).rejects.toMatchObject({ name: 'MalformedPolicyDocumentException' });
+  expect((await maker.createKey({ Policy, BypassPolicyLockoutSafetyCheck: true })).KeyMetadata).toBeDefined();
+  expect((await maker.createKey({})).KeyMetadata).toBeDefined();
+  await expect(maker.createKey({ Tags: [{ TagKey: 'a', TagValue: 'b' }] })).rejects.toMatchObject({ name: 'AccessDeniedException' });
+  expect((await as(['kms:CreateKey', 'kms:PutKeyPolicy']).createKey({ Policy })).KeyMetadata).toBeDefined();
+});

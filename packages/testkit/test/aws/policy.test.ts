@@ -10,6 +10,7 @@ import {
   type KMSClient,
 } from '@aws-sdk/client-kms';
 import { isKeyfoldError } from '@keyfold/core/provider';
+import { ManualClock } from '@keyfold/core/testing';
 import { describe, expect, it } from 'vitest';
 import type { AwsKmsServer, AwsPolicy, AwsPolicyStatement } from '../../src/aws.ts';
 import { clientOf, refusal, startServer } from '../support/aws.ts';
@@ -168,5 +169,23 @@ describe('a policy that the server would not enforce', () => {
       return;
     }
     expect.fail('Expected a refusal.');
+  });
+});
+
+describe('an alias in a policy', () => {
+  it('counts for the key that it leads to when its time has come, and at once for a request that names it', async () => {
+    const clock = new ManualClock();
+    const server = await startServer({ clock, aliasAuthorizationMs: 300_000 });
+    const { arn } = server.createKey({ alias: 'alias/app' });
+    const byKey = callerWith(server, allow('kms:DescribeKey', '*', { 'ForAnyValue:StringEquals': { 'kms:ResourceAliases': 'alias/app' } }));
+    const byName = callerWith(server, allow('kms:DescribeKey', '*', { StringEquals: { 'kms:RequestAlias': 'alias/app' } }));
+    const asked = (client: KMSClient, KeyId: string): Promise<string> => decides(client.send(new DescribeKeyCommand({ KeyId })));
+    expect(await asked(byKey, arn)).toBe('AccessDeniedException');
+    expect(await asked(byName, 'alias/app')).toBe('allowed');
+    expect(await asked(byName, arn)).toBe('AccessDeniedException');
+    clock.advance(299_999);
+    expect(await asked(byKey, arn)).toBe('AccessDeniedException');
+    clock.advance(1);
+    expect(await asked(byKey, arn)).toBe('allowed');
   });
 });

@@ -35,6 +35,7 @@ describe('a server', () => {
     ['another region that is none', { otherRegions: ['eu-west'] }],
     ['an account of another length', { accountId: '12' }],
     ['a negative background time', { backgroundMs: -1 }],
+    ['a negative delay of aliases', { aliasAuthorizationMs: -1 }],
     ['a port that is none', { port: 65_536 }],
     ['two principals with one access key', { principals: [{ accessKeyId: 'AKIAONE' }, { accessKeyId: 'AKIAONE' }] }],
     ['long-term credentials that expire', { principals: [{ expiration: new Date() }] }],

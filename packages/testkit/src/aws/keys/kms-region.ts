@@ -37,9 +37,9 @@ export class KmsRegion {
     return `arn:aws:kms:${this.name}:${this.accountId}:${aliasName}`;
   }
 
-  /** The names of the aliases of a key, by its ARN; none for what is no key of this region. */
-  aliasesOf(keyArn: string): readonly string[] {
-    return [...this.aliases].filter(([, { targetKeyId }]) => this.keyArn(targetKeyId) === keyArn).map(([name]) => name);
+  /** The names of the aliases that a key has had since `by`, by its ARN; none for what is no key of this region. */
+  aliasesOf(keyArn: string, by: number): readonly string[] {
+    return [...this.aliases].filter(([, { targetKeyId, updatedAt }]) => this.keyArn(targetKeyId) === keyArn && updatedAt <= by).map(([name]) => name);
   }
 
   createKey({ spec, description, multiRegion }: NewKey, now: number): KmsKey {

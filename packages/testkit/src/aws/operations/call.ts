@@ -38,7 +38,7 @@ export class Call {
    * @throws AwsError AccessDeniedException
    */
   authorize(action: string, resource: string, named: { alias?: string | undefined; context?: EncryptionContext | undefined } = {}): void {
-    const facts = { encryptionContext: named.context, alias: named.alias, resourceAliases: this.region.aliasesOf(resource) };
+    const facts = { encryptionContext: named.context, alias: named.alias, resourceAliases: this.region.aliasesOf(resource, this.now - this.state.aliasAuthorizationMs) };
     const refusal = this.principal.policy.refusal({ action: `kms:${action}`, resource, facts });
     if (refusal === undefined) return;
     const why =

@@ -1,6 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import type { KmsKey } from '../keys/kms-key.ts';
-import { notFound, unsupported } from '../wire/aws-error.ts';
+import { AwsError, notFound, unsupported } from '../wire/aws-error.ts';
 import { required, text } from '../wire/shape.ts';
+import type { Call } from './call.ts';
 import { define, keyId } from './define.ts';
 
 /** The policy that KMS gives a key that is made without one: it leaves everything to IAM. */
@@ -19,6 +21,18 @@ export const getKeyPolicy = define(
     return { Policy: key.policy ?? defaultPolicy(key.init.accountId), PolicyName: 'default' };
   },
 );
+
+/**
+ * Whoever gives a new key a policy must be allowed to change it afterwards. The policies that this
+ * server takes leave that to IAM, i.e. to the caller's own policy.
+ *
+ * @throws AwsError MalformedPolicyDocumentException
+ */
+export function checkNotLockedOut({ principal, region }: Call): void {
+  const facts = { encryptionContext: undefined, alias: undefined, resourceAliases: [] };
+  if (principal.policy.refusal({ action: 'kms:PutKeyPolicy', resource: region.keyArn(randomUUID()), facts }) === undefined) return;
+  throw new AwsError('MalformedPolicyDocumentException', 'The new key policy will not allow you to update the key policy in the future.');
+}
 
 /**
  * Key policies are not enforced, so only one that says what is enforced anyhow is taken: that the
