@@ -47,8 +47,10 @@ const BY_HTTP_STATUS: Readonly<Record<number, Entry>> = {
 
 const FAILED_PRECONDITION = 9;
 const INVALID_ARGUMENT = 3;
-/** How google-auth-library and gRPC say that there is no token to send. */
-const NO_CREDENTIALS = /default credentials|getting metadata from plugin|invalid_grant|no access(?:, refresh)? token|refresh token|unable to detect a project|impersonat|credential/i;
+/** UNKNOWN: what gRPC makes of a failure on this side of the wire, such as a token that is not to be had. */
+const UNKNOWN = 2;
+/** How gRPC and google-auth-library say that there was no token to send with a call. */
+const NO_TOKEN = /getting metadata from plugin failed|invalid_grant|default credentials/i;
 const NETWORK = /ECONN|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|EPIPE|socket hang up|network|fetch failed/i;
 
 /**
@@ -61,19 +63,25 @@ export function gcpError(error: unknown, doing: string): KeyfoldError {
   return new KeyfoldError(code, `${doing} by Google Cloud KMS failed: ${reason}.`, { cause: error });
 }
 
-/** Whether an error says that credentials never left this machine. */
-export function isUnsent(error: unknown): boolean {
-  return numberOf(error, 'code') === undefined && numberOf(error, 'status') === undefined;
+/**
+ * The same for what the SDK throws before it has credentials: whatever it is, the
+ * service was not asked.
+ */
+export function credentialsError(error: unknown, doing: string): KeyfoldError {
+  const [code, reason] = isNetwork(error) ? UNREACHABLE : AUTHENTICATION;
+  return new KeyfoldError(code, `${doing} by Google Cloud KMS failed: ${reason}.`, { cause: error });
+}
+
+/** Whether the cause of an AUTHENTICATION_FAILED says that nothing was sent. */
+export function isUnsent(cause: unknown): boolean {
+  return [undefined, UNKNOWN].includes(numberOf(cause, 'code'));
 }
 
 function classify(error: unknown, doing: string): Entry {
-  const message = textOf(error, 'details') ?? textOf(error, 'message') ?? '';
+  const message = messageOf(error);
   const code = numberOf(error, 'code');
-  if (code === undefined || code === 2) {
-    // No gRPC status, or that of a failure on this side of the wire.
-    if (NETWORK.test(`${message} ${textOf(error, 'code') ?? ''}`)) return UNREACHABLE;
-    if (NO_CREDENTIALS.test(message)) return AUTHENTICATION;
-  }
+  if ((code === undefined || code === UNKNOWN) && isNetwork(error)) return UNREACHABLE;
+  if (NO_TOKEN.test(message)) return AUTHENTICATION;
   const status = code !== undefined && code >= 100 ? code : numberOf(error, 'status');
   if (code === INVALID_ARGUMENT || code === FAILED_PRECONDITION || status === 400) return refusedRequest(code, message, doing);
   if (code !== undefined && code < 100) return BY_GRPC_CODE[code] ?? UNAVAILABLE;
@@ -91,6 +99,14 @@ function refusedRequest(code: number | undefined, message: string, doing: string
 function byStatus(status: number | undefined): Entry {
   if (status === undefined || status >= 500) return UNAVAILABLE;
   return BY_HTTP_STATUS[status] ?? PROTOCOL;
+}
+
+function isNetwork(error: unknown): boolean {
+  return NETWORK.test(`${messageOf(error)} ${textOf(error, 'code') ?? ''}`);
+}
+
+function messageOf(error: unknown): string {
+  return textOf(error, 'details') ?? textOf(error, 'message') ?? '';
 }
 
 function numberOf(of: unknown, key: string): number | undefined {

@@ -1,7 +1,7 @@
 import { KeyfoldError, isKeyfoldError, throwIfAborted } from '@keyfold/core/provider';
 import { CallEnd } from './call-end.ts';
-import { gcpError } from './error-codes.ts';
-import type { Connection } from './connection.ts';
+import { credentialsError, gcpError } from './error-codes.ts';
+import type { Connection, Ready } from './connection.ts';
 import type { GcpCallOptions, GcpKmsApi } from './sdk.ts';
 
 /** What every operation takes. */
@@ -31,7 +31,7 @@ export class KmsCalls {
     const end = new CallEnd(signal, this.#timeoutMs);
     this.#underWay.add(end);
     try {
-      const { api, headers } = await end.orEnd(this.#connection.ready());
+      const { api, headers } = await end.orEnd(this.#ready(doing));
       return await end.orEnd(run(api, this.#callOptions(headers, end.signal)), wipe);
     } catch (error) {
       throwIfAborted(signal);
@@ -55,6 +55,14 @@ export class KmsCalls {
     this.#closed = true;
     for (const end of this.#underWay) end.come();
     await this.#connection.close();
+  }
+
+  async #ready(doing: string): Promise<Ready> {
+    try {
+      return await this.#connection.ready();
+    } catch (error) {
+      throw isKeyfoldError(error) ? error : credentialsError(error, doing);
+    }
   }
 
   #callOptions(headers: Readonly<Record<string, string>>, signal: AbortSignal): GcpCallOptions {

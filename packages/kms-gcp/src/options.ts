@@ -107,7 +107,7 @@ function checkRotation({ strategy, pollMs = 1_000 }: GcpRotation = { strategy: '
 function checkClient(client: GcpKmsApi, options: GcpKmsOptions): GcpKmsApi {
   const extra = CLIENT_SETTINGS.find((name) => options[name] !== undefined);
   if (extra !== undefined) throw invalid(`${extra} is a setting of the client: give it to the one that you pass, or pass no client.`);
-  if (typeof client !== 'object' || METHODS.some((name) => typeof (client as Partial<GcpKmsApi>)[name] !== 'function')) {
+  if (METHODS.some((name) => typeof (Object(client) as Partial<GcpKmsApi>)[name] !== 'function')) {
     throw invalid('client must be an instance of the class KeyManagementServiceClient of @google-cloud/kms.');
   }
   return client;
