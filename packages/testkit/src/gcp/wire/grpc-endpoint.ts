@@ -63,8 +63,8 @@ export class GrpcEndpoint {
         resolve();
       });
     });
-    this.#grpc.forceShutdown();
     for (const socket of this.#sockets.values()) socket.destroy();
+    this.#grpc.forceShutdown();
     await closed;
   }
 }
