@@ -118,13 +118,16 @@ describe('a fault', () => {
 
   it('loses the request, or only its answer', async () => {
     const { server, kms, name } = await scene();
-    const make = (): Promise<unknown> => kms.createCryptoKeyVersion({ parent: name }, { ...ONCE, timeout: 200 });
-    server.faults.inject({ kind: 'hang', operation: 'CreateCryptoKeyVersion' });
-    await refused(make(), 4);
-    server.faults.inject({ kind: 'hang', when: 'after', operation: 'CreateCryptoKeyVersion' });
-    await refused(make(), 4);
+    const lost: Promise<void>[] = [];
+    for (const when of ['before', 'after'] as const) {
+      const hang = server.faults.inject({ kind: 'hang', when, operation: 'CreateCryptoKeyVersion' });
+      lost.push(refused(kms.createCryptoKeyVersion({ parent: name }, { ...ONCE, timeout: 600_000 }), 14));
+      await expect.poll(() => hang.hits).toBe(1);
+    }
     expect((await kms.listCryptoKeyVersions({ parent: name }, ONCE))[0]).toHaveLength(2);
     expect(server.requests.list('CreateCryptoKeyVersion').map(({ outcome, status }) => [outcome, status])).toEqual([['not carried out', undefined], ['ok', undefined]]);
+    await server.close();
+    await Promise.all(lost);
   });
 
   it('makes a request wait, and is then out of the way', async () => {
