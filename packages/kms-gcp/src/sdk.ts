@@ -62,7 +62,9 @@ export type GcpAnswer<T> = Promise<readonly [T, ...unknown[]]>;
 
 /** A client of Cloud KMS: an instance of the SDK's `KeyManagementServiceClient`, or anything with these methods. */
 export interface GcpKmsApi {
+  /** Finds credentials; rejects where there are none. */
   initialize(): Promise<unknown>;
+  /** Wraps under the primary version. */
   encrypt(
     request: {
       name: string;
@@ -73,6 +75,7 @@ export interface GcpKmsApi {
     },
     options?: GcpCallOptions,
   ): GcpAnswer<GcpEncrypted>;
+  /** Unwraps under the version that the ciphertext names. */
   decrypt(
     request: {
       name: string;
@@ -83,18 +86,25 @@ export interface GcpKmsApi {
     },
     options?: GcpCallOptions,
   ): GcpAnswer<GcpDecrypted>;
+  /** The key, with its primary version. */
   getCryptoKey(request: { name: string }, options?: GcpCallOptions): GcpAnswer<GcpCryptoKey>;
+  /** One version. */
   getCryptoKeyVersion(request: { name: string }, options?: GcpCallOptions): GcpAnswer<GcpKeyVersion>;
+  /** A page of the versions. */
   listCryptoKeyVersions(
     request: { parent: string; pageSize: number; pageToken?: string },
     options?: GcpCallOptions,
   ): Promise<readonly [GcpKeyVersion[], { pageToken?: string | null } | null, ...unknown[]]>;
+  /** Makes a version, which is not the primary. */
   createCryptoKeyVersion(request: { parent: string; cryptoKeyVersion: object }, options?: GcpCallOptions): GcpAnswer<GcpKeyVersion>;
+  /** Makes a version the primary. */
   updateCryptoKeyPrimaryVersion(request: { name: string; cryptoKeyVersionId: string }, options?: GcpCallOptions): GcpAnswer<GcpCryptoKey>;
+  /** Ends the connection. */
   close(): Promise<void>;
 }
 
 /** Where tokens come from: an AuthClient of google-auth-library, or anything with this method. */
 export interface GcpAuthClient {
+  /** The headers that a request needs, such as `authorization`. */
   getRequestHeaders(url?: string): Promise<Headers>;
 }
