@@ -128,6 +128,34 @@ test('closing ends what is under way', async () => {
   await waiting;
 });
 
+test('closing a key ends its own calls and not those of another key that shares the client', async () => {
+  const server = await startServer();
+  const clientOptions = { authClient: bearer(server.token) };
+  const [one, two] = await Promise.all([open(server, server.createCryptoKey().name, { clientOptions }), open(server, server.createCryptoKey().name, { clientOptions })]);
+  const hang = server.faults.inject({ kind: 'hang' });
+  const waiting = failure('CLOSED', () => one.generateDataKey({ context: CONTEXT }));
+  await expect.poll(() => hang.hits).toBe(1);
+  const slow = server.faults.inject({ kind: 'latency', ms: 200 });
+  const going = two.currentKeyVersion();
+  await expect.poll(() => slow.hits).toBe(1);
+  await one.close();
+  await waiting;
+  expect(await going).toMatchObject({ id: '1' });
+});
+
+test('a caller who aborts breaks the request itself off', async () => {
+  const server = await startServer();
+  const kms = await open(server, server.createCryptoKey().name, { requestTimeoutMs: 600_000 });
+  const hang = server.faults.inject({ kind: 'hang' });
+  const controller = new AbortController();
+  const waiting = failure('ABORTED', () => kms.generateDataKey({ context: CONTEXT, signal: controller.signal }));
+  await expect.poll(() => hang.hits).toBe(1);
+  expect(server.cancelled).toBe(0);
+  controller.abort();
+  await waiting;
+  await expect.poll(() => server.cancelled, { timeout: 20_000 }).toBe(1);
+});
+
 test.each([['throttle', 'KMS_THROTTLED'], ['html-503', 'KMS_UNAVAILABLE'], ['reset', 'KMS_UNAVAILABLE']] as const)('retries are left to core: %s is asked once', async (kind, code) => {
   const server = await startServer();
   const kms = await open(server, server.createCryptoKey().name);

@@ -96,6 +96,11 @@ export class GcpKmsServer {
     return new GcpKmsServer({ ...shared, grpc, closing, token, place: `projects/${project}/locations/${location}` });
   }
 
+  /** How many calls their clients broke off, or gave up when their time was over. */
+  get cancelled(): number {
+    return this.#parts.grpc.cancelled;
+  }
+
   /**
    * Makes a key, and its KeyRing where there is none, without a request.
    *

@@ -126,6 +126,7 @@ describe('a fault', () => {
     }
     expect((await kms.listCryptoKeyVersions({ parent: name }, ONCE))[0]).toHaveLength(2);
     expect(server.requests.list('CreateCryptoKeyVersion').map(({ outcome, status }) => [outcome, status])).toEqual([['not carried out', undefined], ['ok', undefined]]);
+    expect(server.cancelled).toBe(0);
     await server.close();
     await Promise.all(lost);
   });

@@ -31,11 +31,13 @@ export class GrpcEndpoint {
   readonly #listener: NetServer;
   readonly #grpc: Server;
   readonly #sockets: Map<string, Socket>;
+  readonly #cancelled: { count: number };
 
-  private constructor(parts: { listener: NetServer; grpc: Server; sockets: Map<string, Socket> }) {
+  private constructor(parts: { listener: NetServer; grpc: Server; sockets: Map<string, Socket>; cancelled: { count: number } }) {
     this.#listener = parts.listener;
     this.#grpc = parts.grpc;
     this.#sockets = parts.sockets;
+    this.#cancelled = parts.cancelled;
     this.address = `127.0.0.1:${(parts.listener.address() as AddressInfo).port}`;
   }
 
@@ -43,7 +45,8 @@ export class GrpcEndpoint {
   static async start(port: number, service: Service, handle: CallHandler): Promise<GrpcEndpoint> {
     const sockets = new Map<string, Socket>();
     const grpc = new Server();
-    addService(grpc, service, sockets, handle);
+    const cancelled = { count: 0 };
+    addService(grpc, service, { sockets, cancelled, handle });
     const injector = grpc.createConnectionInjector(ServerCredentials.createInsecure());
     const listener = createServer((socket) => {
       const peer = `${String(socket.remoteAddress)}:${String(socket.remotePort)}`;
@@ -52,7 +55,12 @@ export class GrpcEndpoint {
       injector.injectConnection(socket);
     });
     await listen(listener, port);
-    return new GrpcEndpoint({ listener, grpc, sockets });
+    return new GrpcEndpoint({ listener, grpc, sockets, cancelled });
+  }
+
+  /** How many calls their clients broke off before the answer. */
+  get cancelled(): number {
+    return this.#cancelled.count;
   }
 
   /** Ends every connection, idle, busy or hanging, and stops listening. */
@@ -69,12 +77,20 @@ export class GrpcEndpoint {
   }
 }
 
+/** What the handlers of a service share. */
+interface Handling {
+  readonly sockets: ReadonlyMap<string, Socket>;
+  readonly cancelled: { count: number };
+  readonly handle: CallHandler;
+}
+
 /** Every method of the service, in bytes both ways: what is in them is not this file's business. */
-function addService(grpc: Server, service: Service, sockets: ReadonlyMap<string, Socket>, handle: CallHandler): void {
+function addService(grpc: Server, service: Service, { sockets, cancelled, handle }: Handling): void {
   const same = (bytes: Buffer): Buffer => bytes;
   const handler =
     (operation: string): handleUnaryCall<Buffer, Buffer> =>
     (call, respond) => {
+      call.on('cancelled', () => cancelled.count++);
       const authorization = call.metadata.get('authorization')[0]?.toString();
       void handle({ operation, body: call.request, authorization })
         .catch((): CallResult => ({ kind: 'status', code: 'INTERNAL', message: 'The server has a defect.' }))
