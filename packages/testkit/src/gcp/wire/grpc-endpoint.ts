@@ -90,11 +90,16 @@ function addService(grpc: Server, service: Service, { sockets, cancelled, handle
   const handler =
     (operation: string): handleUnaryCall<Buffer, Buffer> =>
     (call, respond) => {
-      call.on('cancelled', () => cancelled.count++);
+      let answered = false;
+      // gRPC says it of streams that close just after their answer, too.
+      call.on('cancelled', () => {
+        if (!answered) cancelled.count++;
+      });
       const authorization = call.metadata.get('authorization')[0]?.toString();
       void handle({ operation, body: call.request, authorization })
         .catch((): CallResult => ({ kind: 'status', code: 'INTERNAL', message: 'The server has a defect.' }))
         .then((result) => {
+          answered = result.kind !== 'nothing';
           if (result.kind === 'answer') respond(null, result.body);
           else if (result.kind === 'status') respond({ code: status[result.code], details: result.message });
           else if (result.kind === 'reset') sockets.get(call.getPeer())?.resetAndDestroy();
