@@ -33,7 +33,8 @@ const ownDependencies = {
   'kms-local': 'pkcs11js',
   'kms-aws': '@aws-sdk/[^/]+|@smithy/[^/]+',
   'kms-azure': '@azure/[^/]+',
-  'kms-gcp': '@google-cloud/kms|google-gax|google-auth-library',
+  // CRC-32C has no place in node:zlib, whose CRC-32 is another polynomial.
+  'kms-gcp': '@google-cloud/kms|crc-32',
   'store-checkpoint': '@aws-sdk/[^/]+|@smithy/[^/]+',
   'orm-typeorm': 'typeorm',
   telemetry: 'prom-client|@opentelemetry/[^/]+',

@@ -11,13 +11,13 @@ const SDKS = {
   'PKCS#11': /^(?:pkcs11js|graphene-pk11)$/,
 };
 
-/** Whose SDK a package may bring; one that is not here brings none. */
+/** Whose SDKs a package may bring; one that is not here brings none. */
 const OWN_SDK = {
   '@keyfold/kms-aws': 'AWS',
   '@keyfold/kms-azure': 'Azure',
   '@keyfold/kms-gcp': 'Google Cloud',
-  // Checks the signatures of requests as AWS does.
-  '@keyfold/testkit': 'AWS',
+  // Checks the signatures of requests as AWS does, and speaks gRPC as Google does.
+  '@keyfold/testkit': ['AWS', 'Google Cloud'],
 };
 
 /** Started from a command line or by tests, where nobody waits for an SDK that is not used. */
@@ -33,7 +33,7 @@ export function installedPackages(folder) {
 export function foreignSdks(name, folder) {
   return installedPackages(folder).flatMap((installed) =>
     Object.keys(SDKS)
-      .filter((cloud) => cloud !== OWN_SDK[name] && installed !== name && SDKS[cloud].test(installed))
+      .filter((cloud) => ![OWN_SDK[name]].flat().includes(cloud) && installed !== name && SDKS[cloud].test(installed))
       .map((cloud) => ({ cloud, installed })),
   );
 }

@@ -1,5 +1,6 @@
 import { type ErrorCode, type KmsClient, openKms } from '@keyfold/core';
 import { LocalKms } from '@keyfold/kms-local';
+import { GcpKmsServer } from '@keyfold/testkit/gcp';
 import { mkdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
@@ -62,9 +63,26 @@ async function aws(name: 'alias' | 'key'): Promise<KmsUnderTest> {
 const awsAlias = (): Promise<KmsUnderTest> => aws('alias');
 const awsKey = (): Promise<KmsUnderTest> => aws('key');
 
+async function gcpKey(): Promise<KmsUnderTest> {
+  const server = await GcpKmsServer.start();
+  onTestFinished(() => server.close());
+  const url = `gcp-kms://${server.createCryptoKey().name}?${new URLSearchParams({ endpoint: `http://${server.address}` }).toString()}`;
+  return {
+    open: () => opened(url, {}),
+    stop: () => {
+      server.faults.inject({ kind: 'html-503', count: 'always' });
+    },
+    resume: () => {
+      server.faults.clear();
+    },
+    outageCode: 'KMS_UNAVAILABLE',
+  };
+}
+
 /** Every key service that the product is tested under, each started anew by every test. */
 export const EVERY_KMS: readonly (readonly [string, () => Promise<KmsUnderTest>])[] = [
   ['a local keyring', localKeyring],
   ['an alias of AWS KMS', awsAlias],
   ['a key of AWS KMS', awsKey],
+  ['a key of Google Cloud KMS', gcpKey],
 ];

@@ -1,10 +1,11 @@
 import { Command, CommanderError } from 'commander';
 import { isKeyfoldError } from '@keyfold/core/provider';
 import { awsCommand } from './aws-command.ts';
+import { gcpCommand } from './gcp-command.ts';
 import type { CommandIo } from './io.ts';
 
 /** Each server has its command here. */
-const COMMANDS: readonly ((io: CommandIo) => Command)[] = [awsCommand];
+const COMMANDS: readonly ((io: CommandIo) => Command)[] = [awsCommand, gcpCommand];
 
 /**
  * Runs the command line.

@@ -22,6 +22,8 @@ export type FaultEffect =
   | { readonly kind: 'short-key'; readonly bytes?: number | undefined }
   /** Answers as if another key of the service had been used. */
   | { readonly kind: 'wrong-key-id' }
+  /** Answers with checksums that are not those of the bytes beside them, where the service has checksums. */
+  | { readonly kind: 'wrong-crc' }
   /** Leaves members out of the answer, as older services and other emulators do. */
   | { readonly kind: 'omit'; readonly members: readonly string[] };
 

@@ -30,6 +30,7 @@ const MEMBERS: Readonly<Record<FaultKind, Readonly<Record<string, Check>>>> = {
   'wrong-key': {},
   'short-key': { bytes: optional(wholeNumber(0, 4096)) },
   'wrong-key-id': {},
+  'wrong-crc': {},
   omit: { members: (value) => Array.isArray(value) && value.length > 0 && value.every(text) },
 };
 
