@@ -45,7 +45,10 @@ export class RecordAhead {
 
   /** Leaves nothing of what was prepared and never published. Never rejects. */
   async discard(): Promise<void> {
-    const prepared = await this.#prepared?.catch(() => undefined);
-    await prepared?.discard();
+    try {
+      await (await this.#prepared)?.discard();
+    } catch {
+      // The save's own outcome is what counts.
+    }
   }
 }

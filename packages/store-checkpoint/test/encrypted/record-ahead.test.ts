@@ -1,5 +1,6 @@
-import { KeyfoldError } from '@keyfold/core';
+import { KeyfoldError, type ObjectStore, type PreparedPut } from '@keyfold/core';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { MemoryObjectStore } from '../../src/index.ts';
 import type { Step } from '../../src/object-stores/file-system/steps.ts';
 import { everythingIn, hookedStore, temporaryRoot } from '../object-stores/temporary-root.ts';
 import { digest, patterned } from '../support/bytes.ts';
@@ -92,4 +93,25 @@ describe('the record of a save over files', () => {
     await expectCode(opened.store.save('a', patterned(BIG), { signal: controller.signal }), 'ABORTED');
     expect(await everythingIn(root)).toEqual([]);
   });
+});
+
+test('a store that cannot take back what it prepared does not hide why the save failed', async () => {
+  const objects = new MemoryObjectStore();
+  let asked = 0;
+  const prepare = (): Promise<PreparedPut> =>
+    Promise.resolve({
+      publish: () => Promise.reject(new Error('nobody publishes')),
+      discard: () => {
+        asked += 1;
+        return Promise.reject(new Error('the test made the store fail'));
+      },
+    });
+  const put = objects.put.bind(objects);
+  const full: ObjectStore['put'] = async (name, body, options) => {
+    await put(name, body, options);
+    throw new KeyfoldError('STORAGE_FULL', 'The test made the store full.');
+  };
+  const { store } = await openStore({ objects: Object.assign(objects, { prepare, put: full }) });
+  await expectCode(store.save('a', patterned(BIG)), 'STORAGE_FULL');
+  expect(asked).toBe(1);
 });
