@@ -26,15 +26,13 @@ export interface RotationParts extends VersionSource {
  */
 export async function rotate(parts: RotationParts, signals: SignalOptions): Promise<KeyVersion> {
   const primary = await currentVersion(parts, signals);
-  const begun = await findBegun(parts, primary.id, signals);
-  if (begun !== undefined) return promote(parts, begun, signals);
-  const made = await create(parts, signals);
+  const target = (await findBegun(parts, primary.id, signals)) ?? (await create(parts, signals));
   try {
-    return await promote(parts, made, signals);
+    return await promote(parts, target, signals);
   } catch (error) {
-    // A version was made: the caller must not take it that nothing has changed.
+    // Core makes a throttled rotation again, and this version may be the primary by now: that would make another.
     if (isKeyfoldError(error, 'KMS_THROTTLED')) {
-      throw new KeyfoldError('KMS_UNAVAILABLE', `${error.message} Version ${made.id} was made and is not yet the primary: call rotateKey() again, which goes on with it.`, { cause: error });
+      throw new KeyfoldError('KMS_UNAVAILABLE', `${error.message} Version ${target.id} was made. Look at currentKeyVersion(): if that is an older one, call rotateKey() again, which goes on with version ${target.id}.`, { cause: error });
     }
     throw error;
   }

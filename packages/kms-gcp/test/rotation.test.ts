@@ -130,6 +130,17 @@ test('a throttled first step has changed nothing; after it a version was made, a
   expect(await kms.rotateKey()).toMatchObject({ id: '2' });
 });
 
+test('a rotation of others that was ended is not made again because a later look is throttled', async () => {
+  const server = await startServer();
+  const kms = await open(server, server.createCryptoKey().name);
+  server.faults.inject({ kind: 'throttle', operation: 'UpdateCryptoKeyPrimaryVersion' });
+  await failure('KMS_UNAVAILABLE', () => kms.rotateKey());
+  server.faults.inject({ kind: 'throttle', operation: 'ListCryptoKeyVersions', after: 1 });
+  expect((await failure('KMS_UNAVAILABLE', () => kms.rotateKey())).message).toContain('Version 2 was made. Look at currentKeyVersion()');
+  expect(await kms.currentKeyVersion()).toMatchObject({ id: '2' });
+  expect(await collect(kms.listKeyVersions())).toHaveLength(2);
+});
+
 test('a schedule in Cloud KMS rotates by itself, every 30 days as well', async () => {
   const clock = new ManualClock(Date.now());
   const server = await startServer({ clock });
